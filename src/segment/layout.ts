@@ -130,3 +130,7 @@ export function sealingDirectory(layout: Layout, sessionId: string): string {
 export function sessionDirectory(layout: Layout, sessionId: string): string {
   return join(layout.sessions, sessionName(sessionId));
 }
+
+export function sealingPath(layout: Layout, sessionId: string, name: SegmentName): string {
+  return join(sealingDirectory(layout, sessionId), segmentName(name) + RAW_SUFFIX);
+}

@@ -1,0 +1,199 @@
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { DirectorySyncer } from './directory-syncer.js';
+import type { Files, OpenFile } from './files.js';
+import { lastLineStart, lineTime } from './line.js';
+
+/** What of a segment is known to be in its file. */
+export interface SegmentContent {
+  readonly bytes: number;
+  readonly crc32: number;
+  readonly firstTime: string;
+  readonly lastTime: string;
+}
+
+const EMPTY: SegmentContent = { bytes: 0, crc32: 0, firstTime: '', lastTime: '' };
+
+type FileState =
+  /** Nothing has this name yet. */
+  { kind: 'absent' } | { kind: 'closed' } | { kind: 'open'; file: OpenFile };
+
+/** fdatasync failed: what was written since the last one may be lost, and no later sync can tell. */
+export class SyncFailed extends Error {
+  constructor(cause: unknown) {
+    super('fdatasync failed', { cause });
+    this.name = 'SyncFailed';
+  }
+}
+
+/**
+ * The one file that a session is written to.
+ *
+ * *Who writes*: its session's writer alone, one operation at a time; nothing here is safe against a second caller.
+ * *Content*: only whole lines count. `append` moves `content` after all bytes were taken; after a failed or short
+ * write the file is cut back to the last good length before anything else is appended.
+ * *Durability*: after `sync` both the bytes and the file's name survive a power cut.
+ */
+export class ActiveSegment {
+  readonly path: string;
+  readonly #files: Files;
+  readonly #directories: DirectorySyncer;
+  #state: FileState;
+  #content: SegmentContent;
+  /** A failed write may have left bytes behind the last good length. */
+  #tailUncertain = false;
+  #unsynced = false;
+  /** The file's name has not been synced since its creation. */
+  #nameUnsynced = false;
+  /** The file has left `path` for its place under sealing/. */
+  #renamed = false;
+
+  /** @param resumed what recovery found in the file; absent for a segment that has no file yet */
+  constructor(files: Files, directories: DirectorySyncer, path: string, resumed?: SegmentContent) {
+    this.path = path;
+    this.#files = files;
+    this.#directories = directories;
+    this.#state = resumed === undefined ? { kind: 'absent' } : { kind: 'closed' };
+    this.#content = resumed ?? EMPTY;
+  }
+
+  get content(): SegmentContent {
+    return this.#content;
+  }
+
+  get isOpen(): boolean {
+    return this.#state.kind === 'open';
+  }
+
+  /** Written bytes, or the file's name, would not survive a power cut yet. */
+  get unsynced(): boolean {
+    return this.#unsynced || this.#nameUnsynced;
+  }
+
+  /** Opens the file, creating it when the segment is new. */
+  async open(): Promise<void> {
+    if (this.#state.kind === 'open' || this.#renamed) {
+      return;
+    }
+    const isNew = this.#state.kind === 'absent';
+    const file = await this.#files.open(this.path, isNew ? 'create' : 'readwrite');
+    this.#state = { kind: 'open', file };
+    if (isNew) {
+      this.#nameUnsynced = true;
+    }
+  }
+
+  /** Appends whole lines, buffer[start, end). The segment must be open. */
+  async append(buffer: Buffer, start: number, end: number): Promise<void> {
+    const file = this.#openFile();
+    if (this.#tailUncertain) {
+      await file.truncate(this.#content.bytes);
+      this.#tailUncertain = false;
+    }
+    await this.#writeAll(file, buffer, start, end);
+    const { bytes, crc32: crc, firstTime } = this.#content;
+    this.#content = {
+      bytes: bytes + end - start,
+      crc32: crc32(buffer.subarray(start, end), crc),
+      firstTime: bytes === 0 ? lineTime(buffer, start, end) : firstTime,
+      lastTime: lineTime(buffer, lastLineStart(buffer, start, end), end),
+    };
+  }
+
+  /** @throws SyncFailed; the descriptor is closed then: it must not be trusted again */
+  async sync(): Promise<void> {
+    if (!this.unsynced) {
+      return;
+    }
+    const file = this.#openFile();
+    const name = this.#nameUnsynced ? this.#directories.sync(dirname(this.path)) : Promise.resolve();
+    const [data, directory] = await Promise.allSettled([file.datasync(), name]);
+    if (data.status === 'rejected') {
+      await this.abandon();
+      throw new SyncFailed(data.reason);
+    }
+    this.#unsynced = false;
+    if (directory.status === 'rejected') {
+      throw directory.reason;
+    }
+    this.#nameUnsynced = false;
+  }
+
+  /** Syncs and gives the descriptor back; the segment can be opened again. */
+  async close(): Promise<void> {
+    if (this.#state.kind !== 'open') {
+      return;
+    }
+    await this.sync();
+    await this.abandon();
+  }
+
+  /** Closes without syncing, after a failure. */
+  async abandon(): Promise<void> {
+    if (this.#state.kind !== 'open') {
+      return;
+    }
+    const { file } = this.#state;
+    this.#state = { kind: 'closed' };
+    await file.close();
+  }
+
+  /**
+   * Gives the segment its place under sealing/: synced, renamed, both directories synced, descriptor closed. May be called
+   * again with the same path after it failed.
+   * The next segment of the session may be created only after this: its name is the same, and would take the place of
+   * this one if the rename were lost.
+   */
+  async moveTo(path: string, sealingRoot: string): Promise<void> {
+    if (!this.#renamed) {
+      await this.open();
+      await this.sync();
+      await this.#rename(path, sealingRoot);
+      this.#renamed = true;
+    }
+    await Promise.all([this.#directories.sync(dirname(this.path)), this.#directories.sync(dirname(path))]);
+    await this.abandon();
+  }
+
+  async #rename(path: string, sealingRoot: string): Promise<void> {
+    const directory = dirname(path);
+    for (let attempt = 1; ; attempt++) {
+      if (await this.#files.makeDirectory(directory)) {
+        await this.#directories.sync(sealingRoot);
+      }
+      try {
+        await this.#files.rename(this.path, path);
+        return;
+      } catch (error) {
+        // The pipeline removes a session's directory when it is empty, and may just have done so.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 10) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** A full disk shortens a write without an error; the error comes with the next call. */
+  async #writeAll(file: OpenFile, buffer: Buffer, start: number, end: number): Promise<void> {
+    let position = this.#content.bytes;
+    let offset = start;
+    this.#unsynced = true;
+    this.#tailUncertain = true;
+    while (offset < end) {
+      const written = await file.write(buffer, offset, end - offset, position);
+      if (written === 0) {
+        throw Object.assign(new Error('write took nothing'), { code: 'ENOSPC' });
+      }
+      offset += written;
+      position += written;
+    }
+    this.#tailUncertain = false;
+  }
+
+  #openFile(): OpenFile {
+    if (this.#state.kind !== 'open') {
+      throw new Error('the segment is not open');
+    }
+    return this.#state.file;
+  }
+}

@@ -1,0 +1,88 @@
+import { basename, dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Files } from './files.js';
+import { type Layout, TEMPORARY_SUFFIX } from './layout.js';
+
+const COPY_BYTES = 1 << 20;
+const STEM_BYTES_MAX = 200;
+
+/**
+ * Keeps bytes that recovery would not vouch for. Nothing in here is ever deleted by logweir. Names are made from what is
+ * kept, so that a recovery that was interrupted and runs again keeps it once.
+ */
+export class Quarantine {
+  readonly #files: Files;
+  readonly #layout: Layout;
+
+  constructor(files: Files, layout: Layout) {
+    this.#files = files;
+    this.#layout = layout;
+  }
+
+  /** Copies the end of a file from `offset` on, durably; the caller then cuts it off. Returns the name it is kept under. */
+  async keepTail(path: string, offset: number): Promise<string> {
+    const source = await this.#files.open(path, 'read');
+    const stem = this.#stem(path);
+    const temporary = join(this.#layout.quarantine, stem + TEMPORARY_SUFFIX);
+    await this.#files.remove(temporary);
+    const target = await this.#files.open(temporary, 'create');
+    const chunk = Buffer.allocUnsafeSlow(COPY_BYTES);
+    let position = offset;
+    let crc = 0;
+    try {
+      for (let read = -1; read !== 0; ) {
+        read = await source.read(chunk, 0, COPY_BYTES, position);
+        await writeAll(target, chunk, read, position - offset);
+        crc = crc32(chunk.subarray(0, read), crc);
+        position += read;
+      }
+      await target.datasync();
+    } finally {
+      await source.close();
+      await target.close();
+    }
+    const name = `${stem}.${offset}-${position}.${crc.toString(16).padStart(8, '0')}`;
+    await this.#files.rename(temporary, join(this.#layout.quarantine, name));
+    await this.#files.syncDirectory(this.#layout.quarantine);
+    return name;
+  }
+
+  /** Moves a whole file. Returns the name it is kept under. */
+  async keepFile(path: string): Promise<string> {
+    const stat = await this.#files.stat(path);
+    const stem = this.#stem(path);
+    let name = stem;
+    for (let copy = 2; (await this.#files.stat(join(this.#layout.quarantine, name))) !== null; copy++) {
+      name = `${stem}.${copy}`;
+    }
+    if (stat !== null) {
+      await this.#files.rename(path, join(this.#layout.quarantine, name));
+      await this.#files.syncDirectory(this.#layout.quarantine);
+      await this.#files.syncDirectory(dirname(path));
+    }
+    return name;
+  }
+
+  /** A segment's file name says its session only by its directory. */
+  #stem(path: string): string {
+    const directory = dirname(path);
+    const stem = directory === this.#layout.active ? basename(path) : `${basename(directory)}_${basename(path)}`;
+    // Room for what is put behind it; the end is what tells long names apart.
+    return stem.slice(-STEM_BYTES_MAX);
+  }
+}
+
+async function writeAll(
+  target: { write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number> },
+  chunk: Buffer,
+  length: number,
+  position: number,
+): Promise<void> {
+  for (let done = 0; done < length; ) {
+    const written = await target.write(chunk, done, length - done, position + done);
+    if (written === 0) {
+      throw Object.assign(new Error('write took nothing'), { code: 'ENOSPC' });
+    }
+    done += written;
+  }
+}

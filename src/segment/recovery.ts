@@ -1,0 +1,199 @@
+import { dirname, join } from 'node:path';
+import type { Files } from './files.js';
+import { ACTIVE_SUFFIX, type Layout, parseSegmentName, RAW_SUFFIX, type SegmentName, segmentName } from './layout.js';
+import { latestManifest } from './manifest-store.js';
+import { Quarantine } from './quarantine.js';
+import { planRecovery } from './recovery-plan.js';
+import type { SealedSegment, SegmentSummary } from './sealed-segment.js';
+import { type SegmentScan, scanSegment } from './segment-scan.js';
+
+export interface RecoveredActive {
+  readonly summary: SegmentSummary;
+  /** Unix milliseconds, as the file system has them. */
+  readonly createdAtMs: number;
+  readonly modifiedAtMs: number;
+}
+
+export interface Recovered {
+  readonly active: readonly RecoveredActive[];
+  /** In seq order within a session; their steps have to be done again. */
+  readonly sealed: readonly SealedSegment[];
+}
+
+export interface RecoveryReport {
+  (event: { file: string; action: string; reason: string; bytes: number }): void;
+}
+
+const FILES_AT_ONCE = 16;
+
+/**
+ * Brings LOG_DIR back to where writing can go on, after any crash.
+ *
+ * *What it looks at*: `active/` and `sealing/` only, so its cost follows what was in flight, not what is stored.
+ * *What it promises*: it never deletes a byte that it can't explain (those go to quarantine/, durably, before they are cut
+ * off), and running it again, or after it was interrupted anywhere, changes nothing more.
+ */
+export class Recovery {
+  readonly #files: Files;
+  readonly #layout: Layout;
+  readonly #quarantine: Quarantine;
+  readonly #report: RecoveryReport;
+  /** Last seq and producers of each session's sealed segments that are still under sealing/. */
+  readonly #sealedBefore = new Map<string, SegmentSummary>();
+
+  constructor(files: Files, layout: Layout, report: RecoveryReport) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#quarantine = new Quarantine(files, layout);
+    this.#report = report;
+  }
+
+  async run(): Promise<Recovered> {
+    const sealed: SealedSegment[] = [];
+    await eachOf(await this.#files.list(this.#layout.sealing), async (name) => {
+      sealed.push(...(await this.#sealedSegments(name)));
+    });
+    const active: RecoveredActive[] = [];
+    const names = await this.#files.list(this.#layout.active);
+    await eachOf(names, async (name) => {
+      const recovered = name.endsWith(ACTIVE_SUFFIX) ? await this.#activeSegment(name) : null;
+      if (recovered !== null) {
+        active.push(recovered);
+      }
+    });
+    return { active, sealed };
+  }
+
+  async #sealedSegments(sessionName: string): Promise<SealedSegment[]> {
+    const directory = join(this.#layout.sealing, sessionName);
+    const names = (await this.#files.list(directory)).filter((name) => name.endsWith(RAW_SUFFIX)).toSorted();
+    const sealed: SealedSegment[] = [];
+    let producers: ReadonlyMap<string, number> | null = null;
+    for (const name of names) {
+      const parsed = parseSegmentName(name);
+      const segment = parsed === null ? null : await this.#sealedSegment(join(directory, name), sessionName, parsed);
+      if (segment !== null) {
+        producers ??= await this.#producersBefore(segment.summary);
+        const summary: SegmentSummary = { ...segment.summary, producers: merged(producers, segment.summary.producers) };
+        producers = summary.producers;
+        sealed.push({ ...segment, summary });
+        this.#sealedBefore.set(sessionName, summary);
+      }
+    }
+    await this.#files.removeDirectoryIfEmpty(directory);
+    return sealed;
+  }
+
+  async #sealedSegment(path: string, sessionName: string, named: SegmentName): Promise<SealedSegment | null> {
+    const scan = await this.#scan(path, sessionName);
+    const usable = await this.#apply(path, scan, 0);
+    if (usable === null) {
+      return null;
+    }
+    const { sealedAtMs } = named;
+    const rightName = segmentName({ firstSeq: usable.firstSeq, lastSeq: usable.lastSeq, sealedAtMs }) + RAW_SUFFIX;
+    const rawPath = join(dirname(path), rightName);
+    if (rawPath !== path) {
+      // Its end was cut off: the name must say what is in it.
+      await this.#files.rename(path, rawPath);
+      await this.#files.syncDirectory(dirname(path));
+    }
+    return { summary: usable, sealedAtMs, reason: 'recovery', rawPath };
+  }
+
+  async #activeSegment(fileName: string): Promise<RecoveredActive | null> {
+    const path = join(this.#layout.active, fileName);
+    const sessionName = fileName.slice(0, -ACTIVE_SUFFIX.length);
+    const stat = await this.#files.stat(path);
+    const scan = await this.#scan(path, sessionName);
+    const before = scan.summary === null ? null : await this.#historyBefore(sessionName, scan.summary.sessionId);
+    const usable = await this.#apply(path, scan, before?.lastSeq ?? 0);
+    if (usable === null || stat === null) {
+      return null;
+    }
+    const summary = { ...usable, producers: merged(before?.producers ?? new Map(), usable.producers) };
+    return { summary, createdAtMs: stat.createdAtMs, modifiedAtMs: stat.modifiedAtMs };
+  }
+
+  async #historyBefore(
+    sessionName: string,
+    sessionId: string,
+  ): Promise<{ lastSeq: number; producers: ReadonlyMap<string, number> } | null> {
+    const sealed = this.#sealedBefore.get(sessionName);
+    if (sealed !== undefined) {
+      return sealed;
+    }
+    const manifest = await latestManifest(this.#files, this.#layout, sessionId);
+    return manifest === null
+      ? null
+      : { lastSeq: manifest.last_seq, producers: new Map(Object.entries(manifest.producers)) };
+  }
+
+  async #producersBefore(summary: SegmentSummary): Promise<ReadonlyMap<string, number>> {
+    const manifest = await latestManifest(this.#files, this.#layout, summary.sessionId, summary.firstSeq);
+    return new Map(Object.entries(manifest?.producers ?? {}));
+  }
+
+  async #scan(path: string, sessionName: string): Promise<SegmentScan> {
+    const file = await this.#files.open(path, 'read');
+    try {
+      return await scanSegment(file, sessionName);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Does what the plan says. Returns what may be used, null when nothing is left. */
+  async #apply(path: string, scan: SegmentScan, sealedLastSeq: number): Promise<SegmentSummary | null> {
+    const step = planRecovery(scan, sealedLastSeq);
+    switch (step.kind) {
+      case 'keep':
+        return scan.summary;
+      case 'remove':
+        await this.#files.remove(path);
+        await this.#files.syncDirectory(dirname(path));
+        return null;
+      case 'quarantine': {
+        const file = await this.#quarantine.keepFile(path);
+        this.#report({ file, action: 'quarantined', reason: step.reason, bytes: scan.totalBytes });
+        return null;
+      }
+      case 'cut': {
+        const file = await this.#quarantine.keepTail(path, step.offset);
+        await this.#truncate(path, step.offset);
+        this.#report({ file, action: 'cut', reason: step.reason, bytes: scan.totalBytes - step.offset });
+        return scan.summary;
+      }
+    }
+  }
+
+  async #truncate(path: string, length: number): Promise<void> {
+    const file = await this.#files.open(path, 'readwrite');
+    try {
+      await file.truncate(length);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+function merged(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Map<string, number> {
+  const marks = new Map(before);
+  for (const [producer, seq] of after) {
+    // Set again so that iteration order is order of use.
+    marks.delete(producer);
+    marks.set(producer, Math.max(seq, before.get(producer) ?? 0));
+  }
+  return marks;
+}
+
+async function eachOf(names: readonly string[], run: (name: string) => Promise<void>): Promise<void> {
+  const queue = names.values();
+  const worker = async (): Promise<void> => {
+    for (const name of queue) {
+      await run(name);
+    }
+  };
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, worker));
+}

@@ -1,0 +1,32 @@
+import { fileURLToPath } from 'node:url';
+import * as protobuf from 'protobufjs';
+
+const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url));
+const root = new protobuf.Root();
+root.resolvePath = (_origin, target) => (target.startsWith('google/') ? target : `${PROTOS}/${target}`);
+root.loadSync('services/logging/v1/logging.proto');
+const LogFrame = root.lookupType('logging.v1.LogFrame');
+
+/** Fields of a LogFrame as protobufjs takes them. */
+export interface FrameFields {
+  session_id?: string;
+  user_id?: string;
+  role?: string;
+  content?: string;
+  seq?: number;
+  version?: number;
+  producer_id?: string;
+  producer_seq?: number;
+  time?: { seconds: number; nanos?: number };
+}
+
+/** The bytes of a LogFrame on the wire. */
+export function encodeFrame(fields: FrameFields): Buffer {
+  const camel = Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  );
+  return Buffer.from(LogFrame.encode(LogFrame.create(camel)).finish());
+}
