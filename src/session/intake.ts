@@ -1,0 +1,203 @@
+import type { FrameProblem } from '../frame/frame-problem.js';
+import { FrameView } from '../frame/frame-view.js';
+import type { StorageError } from '../segment/storage-error.js';
+import type { Admission } from './admission.js';
+import { equalBytes } from './session-index.js';
+import type { SessionRegistry } from './session-registry.js';
+import { DUPLICATE, type SessionWriter, STORED } from './session-writer.js';
+
+/** What one stream stored in one session. */
+export interface StoredRange {
+  readonly sessionId: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+interface Touched {
+  readonly writer: SessionWriter;
+  /** The writer's count of failed syncs when the stream came to it. */
+  readonly failures: number;
+  /** 0 while only duplicates came. */
+  firstSeq: number;
+  lastSeq: number;
+  /** Of the writer, when this stream's last frame was taken. */
+  mark: number;
+}
+
+export interface IntakeLimits {
+  readonly maxFrameBytes: number;
+  readonly maxSessionQueueBytes: number;
+}
+
+/** Plain numbers: the metrics read them at a scrape. */
+export interface IntakeCounts {
+  framesReceived: number;
+  framesDuplicate: number;
+  bytesReceived: number;
+}
+
+/** A sync failed while frames of this stream were on their way: some may be lost, the sender must send them again. */
+export class FramesUncertain extends Error {
+  readonly sessionId: string;
+
+  constructor(sessionId: string) {
+    super('a sync failed while the frames were on their way');
+    this.name = 'FramesUncertain';
+    this.sessionId = sessionId;
+  }
+}
+
+// One for all streams: a frame is parsed and encoded in one go, nothing else runs in between.
+const view = new FrameView();
+
+/**
+ * The door that every stream of frames comes through, whatever carries it.
+ *
+ * *Ordering*: frames are numbered in the order of `take`. A frame of a session that has no writer yet makes `take` return a
+ * promise; nothing else may be taken until it resolved.
+ * *Durability*: `settle` resolves when everything taken is durable, duplicates included: the frame that a duplicate repeats may
+ * still be on its way.
+ */
+export class Intake {
+  received = 0;
+  written = 0;
+  duplicates = 0;
+
+  readonly #registry: SessionRegistry;
+  readonly #admission: Admission;
+  readonly #limits: IntakeLimits;
+  readonly #counts: IntakeCounts;
+  readonly #touched = new Map<SessionWriter, Touched>();
+  #current: Touched | null = null;
+
+  constructor(registry: SessionRegistry, admission: Admission, limits: IntakeLimits, counts: IntakeCounts) {
+    this.#registry = registry;
+    this.#admission = admission;
+    this.#limits = limits;
+    this.#counts = counts;
+  }
+
+  /**
+   * Takes the LogFrame in bytes[start, end).
+   * @returns null when it was taken, the problem when it can never be, or a promise of either when its session has to
+   *   be looked up on disk first. The promise rejects when that failed.
+   */
+  take(bytes: Uint8Array, start: number, end: number): FrameProblem | null | Promise<FrameProblem | null> {
+    if (end - start > this.#limits.maxFrameBytes) {
+      return { field: 'frame', reason: `is larger than LOG_MAX_FRAME_BYTES (${this.#limits.maxFrameBytes})` };
+    }
+    const problem = view.parse(bytes, start, end);
+    if (problem !== null) {
+      return problem;
+    }
+    const touched = this.#touch(bytes);
+    return touched === null ? this.#openAndTake(bytes, start, end) : this.#append(touched, end - start);
+  }
+
+  /** A promise while the stream must not be read: too many bytes wait to be written. */
+  pressure(): Promise<void> | null {
+    const writer = this.#current?.writer;
+    if (writer !== undefined && writer.queueBytes > this.#limits.maxSessionQueueBytes) {
+      return writer.loop.whenWritten(writer.mark - Math.floor(this.#limits.maxSessionQueueBytes * 0.75));
+    }
+    return this.#admission.over ? this.#admission.whenBelow() : null;
+  }
+
+  /**
+   * Waits until everything that was taken is as durable as LOG_FSYNC promises.
+   * @returns what was stored, by session in the order of their first frames
+   * @throws StorageError or FramesUncertain
+   */
+  async settle(): Promise<StoredRange[]> {
+    const waits = Array.from(this.#touched.values(), async ({ writer, mark, failures }) => {
+      await writer.loop.whenDurable(mark);
+      if (writer.loop.failures !== failures) {
+        throw new FramesUncertain(writer.sessionId);
+      }
+    });
+    // Every wait is looked at, also when one failed: a rejection that nobody handles ends the process.
+    const results = await Promise.allSettled(waits);
+    for (const result of results) {
+      if (result.status === 'rejected') {
+        throw result.reason as StorageError | FramesUncertain;
+      }
+    }
+    return this.#ranges();
+  }
+
+  #touch(bytes: Uint8Array): Touched | null {
+    const current = this.#current;
+    const { sessionIdStart, sessionIdEnd } = view;
+    if (
+      current !== null &&
+      !current.writer.retired &&
+      equalBytes(current.writer.idBytes, bytes, sessionIdStart, sessionIdEnd)
+    ) {
+      return current;
+    }
+    const writer = this.#registry.find(bytes, sessionIdStart, sessionIdEnd);
+    if (writer === null) {
+      return null;
+    }
+    this.#current = this.#touchedOf(writer);
+    return this.#current;
+  }
+
+  #touchedOf(writer: SessionWriter): Touched {
+    let touched = this.#touched.get(writer);
+    if (touched === undefined) {
+      touched = { writer, failures: writer.loop.failures, firstSeq: 0, lastSeq: 0, mark: 0 };
+      this.#touched.set(writer, touched);
+    }
+    return touched;
+  }
+
+  async #openAndTake(bytes: Uint8Array, start: number, end: number): Promise<FrameProblem | null> {
+    // Invalid UTF-8 becomes U+FFFD here as it does in the line: the id that is stored is the session's.
+    const id = Buffer.from(
+      bytes.buffer,
+      bytes.byteOffset + view.sessionIdStart,
+      view.sessionIdEnd - view.sessionIdStart,
+    );
+    const writer = await this.#registry.open(id.toString('utf8'));
+    // Other streams have used the view in the meantime.
+    view.parse(bytes, start, end);
+    this.#current = this.#touchedOf(writer);
+    return this.#append(this.#current, end - start);
+  }
+
+  #append(touched: Touched, frameBytes: number): FrameProblem | null {
+    const { writer } = touched;
+    const outcome = writer.append(view);
+    if (outcome !== STORED && outcome !== DUPLICATE) {
+      return outcome;
+    }
+    this.received++;
+    this.#counts.framesReceived++;
+    this.#counts.bytesReceived += frameBytes;
+    touched.mark = writer.mark;
+    if (outcome === DUPLICATE) {
+      this.duplicates++;
+      this.#counts.framesDuplicate++;
+      return null;
+    }
+    this.written++;
+    touched.lastSeq = writer.lastSeq;
+    if (touched.firstSeq === 0) {
+      touched.firstSeq = writer.lastSeq;
+    }
+    return null;
+  }
+
+  /** A session that was forgotten and came back during the stream was touched twice. */
+  #ranges(): StoredRange[] {
+    const ranges = new Map<string, StoredRange>();
+    for (const { writer, firstSeq, lastSeq } of this.#touched.values()) {
+      if (firstSeq !== 0) {
+        const { sessionId } = writer;
+        ranges.set(sessionId, { sessionId, firstSeq: ranges.get(sessionId)?.firstSeq ?? firstSeq, lastSeq });
+      }
+    }
+    return [...ranges.values()];
+  }
+}

@@ -1,0 +1,59 @@
+/** A writer whose file may be closed to make room. */
+export interface OpenFileOwner {
+  /** True while an operation on the file is under way or due next. */
+  readonly busy: boolean;
+  /** Syncs and closes the file; must not reject. */
+  closeFile(): Promise<void>;
+}
+
+/**
+ * The bound on open segment files: the least recently used one is synced and closed, never sealed, to make room.
+ *
+ * An owner that is busy is passed over. At most as many owners are busy as there are places in the write and sync lanes,
+ * which is less than the smallest bound that the configuration allows, so somebody can always be closed.
+ */
+export class OpenFiles {
+  readonly #max: number;
+  /** In the order of use; a Set keeps insertion order. */
+  readonly #owners = new Set<OpenFileOwner>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get count(): number {
+    return this.#owners.size;
+  }
+
+  /** Makes room for one more file and takes the place. */
+  async acquire(owner: OpenFileOwner): Promise<void> {
+    while (this.#owners.size >= this.#max) {
+      const victim = this.#leastRecentlyUsed();
+      if (victim === null) {
+        break;
+      }
+      this.#owners.delete(victim);
+      await victim.closeFile();
+    }
+    this.#owners.add(owner);
+  }
+
+  touch(owner: OpenFileOwner): void {
+    if (this.#owners.delete(owner)) {
+      this.#owners.add(owner);
+    }
+  }
+
+  release(owner: OpenFileOwner): void {
+    this.#owners.delete(owner);
+  }
+
+  #leastRecentlyUsed(): OpenFileOwner | null {
+    for (const owner of this.#owners) {
+      if (!owner.busy) {
+        return owner;
+      }
+    }
+    return null;
+  }
+}

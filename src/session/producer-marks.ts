@@ -1,0 +1,53 @@
+import { equalBytes } from './session-index.js';
+
+/** Producers remembered for each session; past that the one that was quiet longest is forgotten. */
+export const PRODUCERS_MAX = 1024;
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/**
+ * The highest producer_seq of each producer of a session: what makes a retry after a lost answer store nothing twice.
+ */
+export class ProducerMarks {
+  readonly #marks: Map<string, number>;
+  /** The id that was asked for last, as bytes and as text: streams come from one producer at a time. */
+  #lastBytes: Uint8Array = new Uint8Array(0);
+  #lastId = '';
+
+  constructor(carried: Iterable<readonly [string, number]>) {
+    this.#marks = new Map(carried);
+  }
+
+  /** The producer id that stands in bytes[start, end); never empty there. */
+  idOf(bytes: Uint8Array, start: number, end: number): string {
+    if (!equalBytes(this.#lastBytes, bytes, start, end)) {
+      this.#lastBytes = Uint8Array.prototype.slice.call(bytes, start, end);
+      this.#lastId = utf8.decode(this.#lastBytes);
+    }
+    return this.#lastId;
+  }
+
+  isDuplicate(producerId: string, producerSeq: number): boolean {
+    return producerSeq <= (this.#marks.get(producerId) ?? 0);
+  }
+
+  record(producerId: string, producerSeq: number): void {
+    // Set again so that iteration order is order of use.
+    this.#marks.delete(producerId);
+    this.#marks.set(producerId, producerSeq);
+    if (this.#marks.size > PRODUCERS_MAX) {
+      for (const quietest of this.#marks.keys()) {
+        this.#marks.delete(quietest);
+        break;
+      }
+    }
+  }
+
+  get(producerId: string): number {
+    return this.#marks.get(producerId) ?? 0;
+  }
+
+  snapshot(): ReadonlyMap<string, number> {
+    return new Map(this.#marks);
+  }
+}

@@ -1,0 +1,183 @@
+import type { FrameProblem } from '../frame/frame-problem.js';
+import type { FrameView } from '../frame/frame-view.js';
+import { SEQ_MAX } from '../frame/limits.js';
+import { encodeSessionIdJson } from '../frame/session-id.js';
+import type { SealReason } from '../segment/sealed-segment.js';
+import type { Batch, BatchSource, SegmentTally } from './pending-lines.js';
+import { ProducerMarks } from './producer-marks.js';
+import { dueByTime, fits } from './rotation-policy.js';
+import { WriteLoop } from './write-loop.js';
+import type { SessionHistory, WriterContext } from './writer-context.js';
+
+/** What became of a frame that was no problem. */
+export const STORED = 1;
+export const DUPLICATE = 2;
+export type AppendOutcome = typeof STORED | typeof DUPLICATE | FrameProblem;
+
+/**
+ * The one writer of a session.
+ *
+ * *Ordering*: `append` numbers a frame and encodes its line in the order of the calls, at once; the pending buffer is the
+ * queue. Which segment a line belongs to is decided there too (a cut in the buffer), not when the write happens to run.
+ * seq is strictly increasing and never used twice; a frame whose number, or whose producer's number, was reached before is
+ * a duplicate and is dropped.
+ */
+export class SessionWriter implements BatchSource {
+  readonly sessionId: string;
+  /** UTF-8 of the id: what frames are compared with. */
+  readonly idBytes: Buffer;
+  readonly loop: WriteLoop;
+  /** Next in the same slot of the index. */
+  nextInSlot: SessionWriter | null = null;
+  /** Forgotten by the registry: whoever holds it must look the session up again. */
+  retired = false;
+
+  readonly #context: WriterContext;
+  readonly #idJson: Uint8Array;
+  readonly #producers: ProducerMarks;
+  #lastSeq: number;
+  #pending: Batch | null = null;
+  #tally: SegmentTally | null = null;
+  #appendedMark = 0;
+  #touched = true;
+  /** Monotonic milliseconds, as of the last sweep that saw a new frame. */
+  #lastActiveMs: number;
+
+  constructor(context: WriterContext, sessionId: string, history: SessionHistory) {
+    this.#context = context;
+    this.sessionId = sessionId;
+    this.idBytes = Buffer.from(sessionId);
+    this.#idJson = encodeSessionIdJson(sessionId);
+    this.#producers = new ProducerMarks(history.producers);
+    this.#lastSeq = history.lastSeq;
+    this.#lastActiveMs = context.clock.monotonicMs();
+    if (history.active !== null) {
+      const { summary, openedAtMs, lastActiveMs } = history.active;
+      const { firstSeq, lastSeq, frames, bytes } = summary;
+      this.#tally = { firstSeq, lastSeq, frames, bytes, openedAtMs };
+      this.#lastActiveMs = lastActiveMs;
+      this.#touched = false;
+    }
+    this.loop = new WriteLoop(context, this, history.active?.summary ?? null);
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** Bytes appended since the writer was made: what `loop.whenDurable` is asked for. */
+  get mark(): number {
+    return this.#appendedMark;
+  }
+
+  /** Encoded and not written, bytes. */
+  get queueBytes(): number {
+    return this.#appendedMark - this.loop.writtenMark;
+  }
+
+  get hasBatch(): boolean {
+    return this.#pending !== null;
+  }
+
+  /** Takes one frame of this session. */
+  append(view: FrameView): AppendOutcome {
+    const named = view.producerSeq > 0 && view.producerIdEnd > view.producerIdStart;
+    const producerId = named ? this.#producers.idOf(view.bytes, view.producerIdStart, view.producerIdEnd) : '';
+    if (producerId !== '' && this.#producers.isDuplicate(producerId, view.producerSeq)) {
+      return DUPLICATE;
+    }
+    if (view.seq !== 0 && view.seq <= this.#lastSeq) {
+      return DUPLICATE;
+    }
+    if (view.seq === 0 && this.#lastSeq >= SEQ_MAX) {
+      return { field: 'seq', reason: 'can not be assigned: the session has reached 2^53-1' };
+    }
+    const seq = view.seq === 0 ? this.#lastSeq + 1 : view.seq;
+    const problem = this.#encode(view, seq);
+    if (problem !== null) {
+      return problem;
+    }
+    if (producerId !== '') {
+      this.#producers.record(producerId, view.producerSeq);
+    }
+    return STORED;
+  }
+
+  /** Ends the segment that is being filled; the next frame starts a new one. */
+  cut(reason: SealReason): void {
+    if (this.#tally !== null) {
+      const pending = this.#pending ?? this.#startBatch();
+      this.#cutAt(pending, pending.buffer.length, reason);
+      this.loop.wake();
+    }
+  }
+
+  endSegment(): void {
+    this.cut('recovery');
+  }
+
+  takeBatch(): Batch | null {
+    const batch = this.#pending;
+    this.#pending = null;
+    return batch;
+  }
+
+  /** Asked of every session a few times a second. Returns true when the writer holds nothing any more and may be forgotten. */
+  sweep(nowMs: number): boolean {
+    if (this.#touched) {
+      this.#touched = false;
+      this.#lastActiveMs = nowMs;
+    }
+    const due = dueByTime(this.#context.limits, this.#tally?.openedAtMs ?? nowMs, this.#lastActiveMs, nowMs);
+    if (due !== null) {
+      this.cut(due);
+    }
+    return due === 'idle' && this.#pending === null && this.loop.isEmpty;
+  }
+
+  #encode(view: FrameView, seq: number): FrameProblem | null {
+    const pending = this.#pending ?? this.#startBatch();
+    const start = pending.buffer.length;
+    const serverTimeMs = view.hasTime ? 0 : this.#context.clock.wallMs();
+    const problem = this.#context.encoder.encode(view, this.#idJson, seq, serverTimeMs, pending.buffer);
+    if (problem !== null) {
+      this.#dropEmptyBatch(pending);
+      return problem;
+    }
+    const lineBytes = pending.buffer.length - start;
+    if (this.#tally !== null && !fits(this.#context.limits, this.#tally.bytes, lineBytes)) {
+      this.#cutAt(pending, start, 'size');
+    }
+    this.#tally ??= { firstSeq: seq, lastSeq: seq, frames: 0, bytes: 0, openedAtMs: pending.startedAtMs };
+    this.#tally.lastSeq = seq;
+    this.#tally.frames++;
+    this.#tally.bytes += lineBytes;
+    pending.frames++;
+    this.#lastSeq = seq;
+    this.#appendedMark += lineBytes;
+    this.#touched = true;
+    this.#context.admission.add(lineBytes);
+    this.loop.wake();
+    return null;
+  }
+
+  #startBatch(): Batch {
+    const startedAtMs = this.#context.clock.monotonicMs();
+    this.#pending = { buffer: this.#context.buffers.take(), cuts: [], startedAtMs, frames: 0 };
+    return this.#pending;
+  }
+
+  #dropEmptyBatch(pending: Batch): void {
+    if (pending.buffer.length === 0 && pending.cuts.length === 0) {
+      this.#context.buffers.give(pending.buffer);
+      this.#pending = null;
+    }
+  }
+
+  #cutAt(pending: Batch, offset: number, reason: SealReason): void {
+    if (this.#tally !== null) {
+      pending.cuts.push({ offset, tally: this.#tally, reason, producers: this.#producers.snapshot() });
+      this.#tally = null;
+    }
+  }
+}

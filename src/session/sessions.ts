@@ -1,0 +1,93 @@
+import { LineEncoder } from '../frame/line-encoder.js';
+import type { Clock } from '../segment/clock.js';
+import { DirectorySyncer } from '../segment/directory-syncer.js';
+import type { Files } from '../segment/files.js';
+import type { Layout } from '../segment/layout.js';
+import type { StorageError } from '../segment/storage-error.js';
+import { Admission } from './admission.js';
+import { BufferPool } from './buffer-pool.js';
+import { Intake, type IntakeCounts } from './intake.js';
+import { Lane } from './lane.js';
+import { OpenFiles } from './open-files.js';
+import type { RotationLimits } from './rotation-policy.js';
+import { type FindHistory, SessionRegistry } from './session-registry.js';
+import type { WriteCounts, WriterContext, WriterEvents } from './writer-context.js';
+
+/**
+ * Sessions written at once, and synced at once with nobody waiting. Each holds one thread of the pool at a time; together they
+ * leave some of its 16 to everything else.
+ */
+const WRITE_PLACES = 8;
+const SYNC_PLACES = 4;
+const FREE_BUFFER_BYTES_MAX = 32 * 1024 * 1024;
+
+export interface SessionsOptions {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly layout: Layout;
+  readonly limits: RotationLimits;
+  readonly fsync: 'ack' | 'never';
+  readonly flushIntervalMs: number;
+  readonly maxFrameBytes: number;
+  readonly maxQueueBytes: number;
+  readonly maxSessionQueueBytes: number;
+  readonly maxOpenFiles: number;
+  readonly counts: WriteCounts & IntakeCounts;
+  readonly events: WriterEvents;
+  readonly findHistory: FindHistory;
+}
+
+/** The session room as one part: what the doors and the composition root see of it. */
+export class Sessions {
+  readonly registry: SessionRegistry;
+  readonly #options: SessionsOptions;
+  readonly #context: WriterContext;
+
+  constructor(options: SessionsOptions) {
+    const { files, clock, layout, limits, fsync, counts, events } = options;
+    this.#options = options;
+    this.#context = {
+      files,
+      clock,
+      layout,
+      limits,
+      fsync,
+      counts,
+      events,
+      directories: new DirectorySyncer(files),
+      encoder: new LineEncoder(),
+      buffers: new BufferPool(FREE_BUFFER_BYTES_MAX),
+      admission: new Admission(options.maxQueueBytes),
+      openFiles: new OpenFiles(options.maxOpenFiles),
+      writeLane: new Lane(WRITE_PLACES),
+      syncLane: new Lane(SYNC_PLACES),
+      unsynced: new Set(),
+      failing: new Set(),
+    };
+    this.registry = new SessionRegistry(this.#context, options.findHistory);
+  }
+
+  /** Starts rotation by time and background syncs. */
+  start(): void {
+    this.registry.start(this.#options.flushIntervalMs);
+  }
+
+  /** One for each stream of frames. */
+  newIntake(): Intake {
+    return new Intake(this.registry, this.#context.admission, this.#options, this.#options.counts);
+  }
+
+  get openFiles(): number {
+    return this.#context.openFiles.count;
+  }
+
+  /** Encoded and not written, bytes. */
+  get queueBytes(): number {
+    return this.#context.admission.bytes;
+  }
+
+  /** Why some session can't store frames at the moment, or null. */
+  get storageError(): StorageError | null {
+    return this.registry.storageError;
+  }
+}
