@@ -1,0 +1,212 @@
+/**
+ * The steps from a raw file under sealing/ to a finished segment under sessions/. Each can be run again, in the same
+ * process or in the next one, after it stopped at any instruction:
+ *
+ *     storeSegment    compress to a temporary name → verify → fsync → rename → fsync directory → manifest
+ *     recordSegment   outbox record
+ *     dropRawFile     unlink the raw file
+ *     giveUp          instead of all that: move the raw file to quarantine/
+ *
+ * *Ordering.* The raw file keeps its name under sealing/ until the finished file, its manifest and the outbox record are
+ * durable; start-up, which looks only there, therefore finds every segment whose steps are not all done.
+ *
+ * *One content.* A manifest on disk wins: a segment is never announced with another content than it was recorded with.
+ */
+import { basename, dirname, join, posix } from 'node:path';
+import type { Clock } from '../segment/clock.js';
+import type { Files } from '../segment/files.js';
+import {
+  GZIP_SUFFIX,
+  type Layout,
+  MANIFEST_SUFFIX,
+  RAW_SUFFIX,
+  sessionDirectory,
+  sessionName,
+  TEMPORARY_SUFFIX,
+} from '../segment/layout.js';
+import { MANIFEST_FORMAT_VERSION, type Manifest, manifestId } from '../segment/manifest.js';
+import { latestManifest, parseManifest, writeManifest } from '../segment/manifest-store.js';
+import { Quarantine } from '../segment/quarantine.js';
+import type { SealedSegment } from '../segment/sealed-segment.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import type { CompressionPool } from './compression-pool.js';
+import type { Outbox } from './outbox.js';
+import { rotationRecordName } from './outbox-record.js';
+import type { CompressionResult } from './worker-protocol.js';
+
+export interface SealContext {
+  readonly layout: Layout;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly compression: 'gzip' | 'none';
+  readonly gzipLevel: number;
+  readonly outbox: Outbox | null;
+  readonly pool: CompressionPool;
+}
+
+/**
+ * @param previousSha256 of the session's segment before this one; undefined when it has to be looked up on disk.
+ * @throws SealingError, or the error of the disk
+ */
+export async function storeSegment(
+  context: SealContext,
+  segment: SealedSegment,
+  previousSha256: string | null | undefined,
+): Promise<Manifest> {
+  const { layout, files } = context;
+  const directory = sessionDirectory(layout, segment.summary.sessionId);
+  const manifestPath = join(directory, segmentOf(segment) + MANIFEST_SUFFIX);
+  const stored = await storedManifest(context, segment, manifestPath);
+  if (stored !== null) {
+    return stored;
+  }
+  await files.makeDirectory(directory);
+  // Also when it was there: whoever made it may have died before this.
+  await files.syncDirectory(layout.sessions);
+
+  const fileName = segmentOf(segment) + (context.compression === 'gzip' ? GZIP_SUFFIX : RAW_SUFFIX);
+  const path = join(directory, fileName);
+  await removeUnfinished(files, directory, segmentOf(segment));
+  const result = await compress(context, segment, path + TEMPORARY_SUFFIX);
+  await files.rename(path + TEMPORARY_SUFFIX, path);
+  await files.syncDirectory(directory);
+
+  const previous = previousSha256 === undefined ? await previousOnDisk(context, segment) : previousSha256;
+  const manifest = manifestOf(segment, context.compression, fileName, result, previous);
+  await writeManifest(files, manifestPath, manifest);
+  countFinished(context.metrics, manifest);
+  return manifest;
+}
+
+/** Without an outbox nobody is to be told. */
+export async function recordSegment(context: SealContext, manifest: Manifest): Promise<void> {
+  await context.outbox?.add({ type: 'log_rotation', manifest });
+}
+
+/** The directory is not synced: a raw file that comes back after a power cut is found to be finished and removed again. */
+export async function dropRawFile({ files }: SealContext, segment: SealedSegment): Promise<void> {
+  await files.remove(segment.rawPath);
+  await files.removeDirectoryIfEmpty(dirname(segment.rawPath));
+}
+
+/** The name it has in quarantine/, or null when there was nothing left to move. */
+export async function giveUp(context: SealContext, segment: SealedSegment): Promise<string | null> {
+  const name = await putAside(context, segment.rawPath);
+  await context.files.removeDirectoryIfEmpty(dirname(segment.rawPath));
+  return name;
+}
+
+export function recordNameOfSegment({ summary }: SealedSegment): ReturnType<typeof rotationRecordName> {
+  return rotationRecordName(summary.sessionId, summary.firstSeq, summary.lastSeq);
+}
+
+/** `<first_seq>-<last_seq>_<sealed_at>`, off the raw file: it keeps that name through all starts. */
+function segmentOf(segment: SealedSegment): string {
+  return basename(segment.rawPath, RAW_SUFFIX);
+}
+
+/** The manifest that an earlier run made of this segment, if its file is there too. */
+async function storedManifest(
+  context: SealContext,
+  { summary }: SealedSegment,
+  manifestPath: string,
+): Promise<Manifest | null> {
+  const { files, layout, logger } = context;
+  if ((await files.stat(manifestPath)) === null) {
+    return null;
+  }
+  const id = manifestId(summary.sessionId, summary.firstSeq, summary.lastSeq);
+  const manifest = await readUnlessDamaged(files, manifestPath);
+  const finished = manifest?.id === id ? await files.stat(join(layout.root, manifest.path)) : null;
+  if (manifest !== null && finished?.bytes === manifest.compressed_bytes) {
+    // The run that made it may have ended between the rename and this.
+    await files.syncDirectory(dirname(manifestPath));
+    return manifest;
+  }
+  const quarantine = await putAside(context, manifestPath);
+  logger.error({ id, quarantine }, 'A manifest is damaged, or its segment is gone; both are made again.');
+  return null;
+}
+
+async function readUnlessDamaged(files: Files, path: string): Promise<Manifest | null> {
+  const content = await files.readFile(path);
+  try {
+    return parseManifest(content);
+  } catch {
+    return null;
+  }
+}
+
+async function putAside({ files, layout, metrics }: SealContext, path: string): Promise<string | null> {
+  const stat = await files.stat(path);
+  if (stat === null) {
+    return null;
+  }
+  const name = await new Quarantine(files, layout).keepFile(path);
+  metrics.quarantinedBytes.inc(stat.bytes);
+  return name;
+}
+
+/** What a crash left between the temporary name and the manifest, in whatever compression was configured then. */
+async function removeUnfinished(files: Files, directory: string, segment: string): Promise<void> {
+  for (const suffix of [GZIP_SUFFIX, RAW_SUFFIX]) {
+    await files.remove(join(directory, segment + suffix + TEMPORARY_SUFFIX));
+    await files.remove(join(directory, segment + suffix));
+  }
+}
+
+async function compress(context: SealContext, segment: SealedSegment, targetPath: string): Promise<CompressionResult> {
+  const { clock, metrics, pool, compression, gzipLevel } = context;
+  const { bytes, crc32 } = segment.summary;
+  const startedMs = clock.monotonicMs();
+  const result = await pool.run({ compression, gzipLevel, rawPath: segment.rawPath, targetPath, bytes, crc32 });
+  metrics.compressionSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+  return result;
+}
+
+async function previousOnDisk({ files, layout }: SealContext, { summary }: SealedSegment): Promise<string | null> {
+  return (await latestManifest(files, layout, summary.sessionId, summary.firstSeq))?.sha256 ?? null;
+}
+
+function manifestOf(
+  { summary, sealedAtMs, reason }: SealedSegment,
+  compression: 'gzip' | 'none',
+  fileName: string,
+  result: CompressionResult,
+  previousSha256: string | null,
+): Manifest {
+  const { sessionId, firstSeq, lastSeq, frames } = summary;
+  return {
+    id: manifestId(sessionId, firstSeq, lastSeq),
+    session_id: sessionId,
+    first_seq: firstSeq,
+    last_seq: lastSeq,
+    frames,
+    gaps: lastSeq - firstSeq + 1 - frames,
+    first_time: summary.firstTime,
+    last_time: summary.lastTime,
+    bytes: summary.bytes,
+    sha256: result.sha256,
+    prev_sha256: previousSha256,
+    compression,
+    compressed_bytes: result.compressedBytes,
+    members: result.members,
+    path: posix.join('sessions', sessionName(sessionId), fileName),
+    sealed_at: new Date(sealedAtMs).toISOString().replace(/\.\d{3}Z$/, 'Z'),
+    reason,
+    // fromEntries defines own properties: a producer may be called __proto__.
+    producers: Object.fromEntries(summary.producers),
+    format_version: MANIFEST_FORMAT_VERSION,
+  };
+}
+
+function countFinished(metrics: Metrics, manifest: Manifest): void {
+  metrics.compressionInputBytes.inc(manifest.bytes);
+  metrics.compressionOutputBytes.inc(manifest.compressed_bytes);
+  if (manifest.compression === 'gzip' && manifest.compressed_bytes > 0) {
+    metrics.compressionRatio.observe(manifest.bytes / manifest.compressed_bytes);
+  }
+}
