@@ -1,0 +1,161 @@
+/** What sessions there are and how far each has come, from names, sizes and a few bytes of each newest file. */
+import type { Files, OpenFile } from '../segment/files.js';
+import { ACTIVE_SUFFIX, type Layout, sessionIdOfName } from '../segment/layout.js';
+import { lineTime } from '../segment/line.js';
+import { planSegments, type SegmentFile } from './plan.js';
+import { isAbsent } from './reading-error.js';
+import { fileBytes, manifestOf, segmentBytes } from './segment-bytes.js';
+import { openSnapshot, type Snapshot } from './snapshot.js';
+import { nextLine, SEQ_HEAD_BYTES, seqAt, wholeLines } from './stored-line.js';
+import { linesBackwards } from './tail-range.js';
+
+export interface SessionSummary {
+  readonly sessionId: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** The active one included. */
+  readonly segments: number;
+  /** On the disk, compressed where it is. */
+  readonly storedBytes: number;
+  /** The `time` of the last line, as it stands there. */
+  readonly lastTime: string;
+  /** `active`: a segment is open or being sealed. */
+  readonly state: 'active' | 'idle';
+}
+
+/** How often files may vanish from under one row. */
+const MISSES_MAX = 20;
+/** `{"seq":…,"time":"…"` fits in. */
+const LINE_HEAD_BYTES = 128;
+
+/** Sessions whose id begins with `prefix`, by the names they have on disk. A session without a single line is left out. */
+export async function* listSessions(files: Files, layout: Layout, prefix = ''): AsyncGenerator<SessionSummary, void> {
+  for (const name of await sessionNames(files, layout)) {
+    const id = sessionIdOfName(name);
+    if (id !== null && !id.startsWith(prefix)) {
+      continue;
+    }
+    const summary = await summarizeSettled(files, layout, name);
+    if (summary !== null && summary.sessionId.startsWith(prefix)) {
+      yield summary;
+    }
+  }
+}
+
+async function sessionNames(files: Files, layout: Layout): Promise<string[]> {
+  const active = (await files.list(layout.active))
+    .filter((fileName) => fileName.endsWith(ACTIVE_SUFFIX))
+    .map((fileName) => fileName.slice(0, -ACTIVE_SUFFIX.length));
+  const sealing = await directoriesIn(files, layout.sealing);
+  const finished = await directoriesIn(files, layout.sessions);
+  return [...new Set([...active, ...sealing, ...finished])].toSorted();
+}
+
+/** Names that cannot be a session's (half-made files have a suffix of their own) turn out to hold no segments. */
+async function directoriesIn(files: Files, directory: string): Promise<string[]> {
+  return (await files.list(directory)).filter((name) => !name.startsWith('.'));
+}
+
+async function summarizeSettled(files: Files, layout: Layout, name: string): Promise<SessionSummary | null> {
+  for (let misses = 0; ; misses++) {
+    const snapshot = await openSnapshot(files, layout, name);
+    if (snapshot === null) {
+      return null;
+    }
+    try {
+      return await summarize(files, name, snapshot);
+    } catch (error) {
+      if (!isAbsent(error) || misses >= MISSES_MAX) {
+        throw error;
+      }
+    } finally {
+      await snapshot.close();
+    }
+  }
+}
+
+async function summarize(files: Files, name: string, snapshot: Snapshot): Promise<SessionSummary | null> {
+  const segments = planSegments(snapshot.sealed, 0);
+  const newest = segments.at(-1);
+  const last = snapshot.active === null ? null : await lastLine(snapshot.active);
+  // Sealed while it was being looked at: then it is counted among the sealed ones.
+  const active = last !== null && last.seq > (newest?.lastSeq ?? 0) ? last : null;
+  const firstSeq = segments[0]?.firstSeq ?? (snapshot.active === null ? null : await firstSeqOf(snapshot.active));
+  const lastSeq = active?.seq ?? newest?.lastSeq;
+  if (firstSeq === null || lastSeq === undefined) {
+    return null;
+  }
+  const activeBytes = active === null ? 0 : ((await snapshot.active?.size()) ?? 0);
+  const isSealing = segments.some((segment) => segment.state === 'sealing');
+  return {
+    sessionId: sessionIdOfName(name) ?? (await storedSessionId(files, snapshot, newest)),
+    firstSeq,
+    lastSeq,
+    segments: segments.length + (active === null ? 0 : 1),
+    storedBytes: activeBytes + (await bytesOf(files, segments)),
+    lastTime: active?.time ?? (newest === undefined ? '' : await lastTimeOf(files, newest)),
+    state: active !== null || isSealing ? 'active' : 'idle',
+  };
+}
+
+async function bytesOf(files: Files, segments: readonly SegmentFile[]): Promise<number> {
+  let bytes = 0;
+  for (const segment of segments) {
+    bytes += (await files.stat(segment.path))?.bytes ?? 0;
+  }
+  return bytes;
+}
+
+async function lastTimeOf(files: Files, segment: SegmentFile): Promise<string> {
+  const manifest = segment.state === 'finished' ? await manifestOf(files, segment) : null;
+  if (manifest !== null) {
+    return manifest.last_time;
+  }
+  const last = segment.isGzip ? null : await withFile(files, segment.path, lastLine);
+  return last?.time ?? new Date(segment.sealedAtMs).toISOString();
+}
+
+/** A name that was too long for its id: the id stands in every line, and in the manifest. */
+async function storedSessionId(files: Files, snapshot: Snapshot, newest: SegmentFile | undefined): Promise<string> {
+  const manifest = newest === undefined ? null : await manifestOf(files, newest);
+  if (manifest !== null) {
+    return manifest.session_id;
+  }
+  const bytes =
+    newest !== undefined
+      ? segmentBytes(files, newest, 0)
+      : snapshot.active === null
+        ? null
+        : fileBytes(snapshot.active);
+  for await (const lines of bytes === null ? [] : wholeLines(bytes)) {
+    const line = JSON.parse(lines.toString('utf8', 0, nextLine(lines, 0))) as { session_id: string };
+    return line.session_id;
+  }
+  return '';
+}
+
+async function lastLine(file: OpenFile): Promise<{ seq: number; time: string } | null> {
+  for await (const { start, seq } of linesBackwards(file)) {
+    const head = await headAt(file, start, LINE_HEAD_BYTES);
+    return { seq, time: lineTime(head, 0, head.length) };
+  }
+  return null;
+}
+
+async function firstSeqOf(file: OpenFile): Promise<number | null> {
+  return seqAt(await headAt(file, 0, SEQ_HEAD_BYTES), 0);
+}
+
+async function headAt(file: OpenFile, position: number, length: number): Promise<Buffer> {
+  const head = Buffer.alloc(length);
+  return head.subarray(0, await file.read(head, 0, length, position));
+}
+
+async function withFile<T>(files: Files, path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await files.open(path, 'read');
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
