@@ -1,0 +1,39 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { ListValue as _google_protobuf_ListValue, ListValue__Output as _google_protobuf_ListValue__Output } from './google/protobuf/ListValue.js';
+import type { Struct as _google_protobuf_Struct, Struct__Output as _google_protobuf_Struct__Output } from './google/protobuf/Struct.js';
+import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from './google/protobuf/Timestamp.js';
+import type { Value as _google_protobuf_Value, Value__Output as _google_protobuf_Value__Output } from './google/protobuf/Value.js';
+import type { LogFrame as _logging_v1_LogFrame, LogFrame__Output as _logging_v1_LogFrame__Output } from './logging/v1/LogFrame.js';
+import type { LogServiceClient as _logging_v1_LogServiceClient, LogServiceDefinition as _logging_v1_LogServiceDefinition } from './logging/v1/LogService.js';
+import type { SessionRange as _logging_v1_SessionRange, SessionRange__Output as _logging_v1_SessionRange__Output } from './logging/v1/SessionRange.js';
+import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse__Output as _logging_v1_WriteLogResponse__Output } from './logging/v1/WriteLogResponse.js';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  google: {
+    protobuf: {
+      ListValue: MessageTypeDefinition<_google_protobuf_ListValue, _google_protobuf_ListValue__Output>
+      NullValue: EnumTypeDefinition
+      Struct: MessageTypeDefinition<_google_protobuf_Struct, _google_protobuf_Struct__Output>
+      Timestamp: MessageTypeDefinition<_google_protobuf_Timestamp, _google_protobuf_Timestamp__Output>
+      Value: MessageTypeDefinition<_google_protobuf_Value, _google_protobuf_Value__Output>
+    }
+  }
+  logging: {
+    v1: {
+      LogFrame: MessageTypeDefinition<_logging_v1_LogFrame, _logging_v1_LogFrame__Output>
+      /**
+       * Takes frames in.
+       */
+      LogService: SubtypeConstructor<typeof grpc.Client, _logging_v1_LogServiceClient> & { service: _logging_v1_LogServiceDefinition }
+      SessionRange: MessageTypeDefinition<_logging_v1_SessionRange, _logging_v1_SessionRange__Output>
+      WriteLogResponse: MessageTypeDefinition<_logging_v1_WriteLogResponse, _logging_v1_WriteLogResponse__Output>
+    }
+  }
+}
+

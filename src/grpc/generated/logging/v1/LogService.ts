@@ -1,0 +1,51 @@
+// Original file: protos/services/logging/v1/logging.proto
+
+import type * as grpc from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/proto-loader'
+import type { LogFrame as _logging_v1_LogFrame, LogFrame__Output as _logging_v1_LogFrame__Output } from '../../logging/v1/LogFrame.js';
+import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse__Output as _logging_v1_WriteLogResponse__Output } from '../../logging/v1/WriteLogResponse.js';
+
+/**
+ * Takes frames in.
+ */
+export interface LogServiceClient extends grpc.Client {
+  /**
+   * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
+   * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
+   * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
+   * durable; how many were stored stands in the trailer `logweir-frames-written`.
+   */
+  WriteLogStream(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  WriteLogStream(metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  WriteLogStream(options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  WriteLogStream(callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  /**
+   * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
+   * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
+   * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
+   * durable; how many were stored stands in the trailer `logweir-frames-written`.
+   */
+  writeLogStream(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  writeLogStream(metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  writeLogStream(options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  writeLogStream(callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
+  
+}
+
+/**
+ * Takes frames in.
+ */
+export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
+  /**
+   * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
+   * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
+   * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
+   * durable; how many were stored stands in the trailer `logweir-frames-written`.
+   */
+  WriteLogStream: grpc.handleClientStreamingCall<_logging_v1_LogFrame__Output, _logging_v1_WriteLogResponse>;
+  
+}
+
+export interface LogServiceDefinition extends grpc.ServiceDefinition {
+  WriteLogStream: MethodDefinition<_logging_v1_LogFrame, _logging_v1_WriteLogResponse, _logging_v1_LogFrame__Output, _logging_v1_WriteLogResponse__Output>
+}

@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
+
+/** Beside dist/ and src/ alike. */
+export const PROTOS_DIRECTORY = fileURLToPath(new URL('../../protos', import.meta.url));
+
+export const LOG_SERVICE = 'logging.v1.LogService';
+
+const loaded = loadSync('services/logging/v1/logging.proto', {
+  includeDirs: [PROTOS_DIRECTORY],
+  keepCase: true,
+  longs: Number,
+  defaults: true,
+  oneofs: true,
+});
+
+/**
+ * `logging.v1.LogService` for the server. Requests arrive as they are on the wire: frames are encoded straight from their
+ * bytes, and decoding them into objects first would cost 1.4 µs each.
+ */
+export const logServiceDefinition = {
+  WriteLogStream: withRawRequests<WriteLogResponse>('WriteLogStream'),
+};
+
+function withRawRequests<Response>(method: string): MethodDefinition<Buffer, Response> {
+  const service = loaded[LOG_SERVICE] as Record<string, MethodDefinition<object, object>> | undefined;
+  const definition = service?.[method];
+  if (definition === undefined) {
+    throw new Error(`the protocol has no method ${method}`);
+  }
+  const raw = {
+    ...definition,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    requestSerialize: (bytes: Buffer) => bytes,
+  };
+  // The response side is the loader's own, which takes and gives plain objects of the message's fields.
+  return raw as unknown as MethodDefinition<Buffer, Response>;
+}

@@ -1,0 +1,80 @@
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { FrameProblem } from '../frame/frame-problem.js';
+import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
+import { FramesUncertain } from '../session/intake.js';
+
+/** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent. */
+
+const RETRY_SECONDS = 1;
+
+const STORAGE_STATUS: Readonly<Record<StorageErrorCode, status>> = {
+  DISK_FULL: status.RESOURCE_EXHAUSTED,
+  TOO_MANY_FILES: status.UNAVAILABLE,
+  DISK_READ_ONLY: status.UNAVAILABLE,
+  DISK_FAILED: status.UNAVAILABLE,
+};
+
+/** What the call had done when it ended: stands in its trailers. */
+export interface Progress {
+  readonly received: number;
+  readonly written: number;
+}
+
+/** A frame that can never be stored: INVALID_ARGUMENT with its index, counted from 0 within the call, and its field. */
+export function invalidFrame(index: number, problem: FrameProblem, progress: Progress): StatusObject {
+  const metadata = progressTrailers(progress);
+  metadata.set('logweir-frame-index', String(index));
+  metadata.set('logweir-frame-field', problem.field);
+  const details = `frame ${index} (counted from 0): ${problem.field} ${problem.reason}`;
+  return { code: status.INVALID_ARGUMENT, details, metadata };
+}
+
+/** The server goes down; the same call can be made again once it is back. */
+export function shuttingDown(progress: Progress): StatusObject {
+  const details = `the server is shutting down; ${progress.written} frames of this stream were stored`;
+  return { code: status.UNAVAILABLE, details, metadata: progressTrailers(progress) };
+}
+
+/** Why frames are not known to be durable. */
+export function notStored(error: unknown, progress: Progress): StatusObject {
+  const metadata = progressTrailers(progress);
+  if (error instanceof StorageError) {
+    const code = STORAGE_STATUS[error.code];
+    const details = `${error.message}: frames of this stream are not known to be stored`;
+    metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
+    return { code, details, metadata };
+  }
+  if (error instanceof FramesUncertain) {
+    const details = `${error.message}: send them again`;
+    return { code: status.UNAVAILABLE, details, metadata };
+  }
+  return { code: status.INTERNAL, details: 'internal error', metadata };
+}
+
+function progressTrailers({ received, written }: Progress): Metadata {
+  const metadata = new Metadata();
+  metadata.set('logweir-frames-received', String(received));
+  metadata.set('logweir-frames-written', String(written));
+  return metadata;
+}
+
+/**
+ * google.rpc.Status holding a google.rpc.RetryInfo, as clients look for it in `grpc-status-details-bin`
+ * (googleapis, google/rpc/error_details.proto).
+ */
+function retryInfo(code: status, message: string, seconds: number): Buffer {
+  const duration = Buffer.from([0x08, seconds]);
+  const info = lengthDelimited(1, duration);
+  const any = Buffer.concat([
+    lengthDelimited(1, Buffer.from('type.googleapis.com/google.rpc.RetryInfo')),
+    lengthDelimited(2, info),
+  ]);
+  return Buffer.concat([Buffer.from([0x08, code]), lengthDelimited(2, Buffer.from(message)), lengthDelimited(3, any)]);
+}
+
+/** A field of at most 16,383 bytes. */
+function lengthDelimited(field: number, content: Buffer): Buffer {
+  const { length } = content;
+  const size = length < 128 ? [length] : [(length & 0x7f) | 0x80, length >> 7];
+  return Buffer.concat([Buffer.from([(field << 3) | 2, ...size]), content]);
+}
