@@ -1,0 +1,94 @@
+import { fileURLToPath } from 'node:url';
+import { type ChannelOptions, Client, credentials } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { LogStreamWriter, type WriteLogMethod } from './log-stream-writer.js';
+import { WriteError } from './write-error.js';
+
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+/** protos/ is shipped beside dist/ and stands beside src/: two levels up from here in both. */
+const PROTOS = fileURLToPath(new URL('../../protos/', import.meta.url));
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  // grpc-js sends no keepalive unless told; without it a frozen server holds a stream for ever.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  // A server that is just starting, or restarting, is found within a moment of being there.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  // Its retries would buffer what was written a second time; frames are sent again by FrameProducer.
+  'grpc.enable_retries': 0,
+  'grpc.use_local_subchannel_pool': 1,
+};
+
+/** One connection to a server; it comes back by itself after it broke. Plaintext. */
+export class LogConnection {
+  /** `HOST:PORT` */
+  readonly server: string;
+  readonly #client: Client;
+  readonly #method: WriteLogMethod;
+
+  private constructor(server: string) {
+    this.server = server;
+    this.#method = loadMethod();
+    this.#client = new Client(server, credentials.createInsecure(), CHANNEL_OPTIONS);
+  }
+
+  /**
+   * Connects, and makes sure that what answers is a logweir that takes frames.
+   * @throws WriteError
+   */
+  static async open(server: string, timeoutMs = CONNECT_TIMEOUT_MS): Promise<LogConnection> {
+    const connection = new LogConnection(server);
+    try {
+      await connection.ready(timeoutMs);
+      await connection.openStream({ timeoutMs }).close();
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves when there is a connection.
+   * @throws WriteError UNREACHABLE after `timeoutMs`
+   */
+  ready(timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
+        if (error === undefined) {
+          resolve();
+        } else {
+          reject(WriteError.unreachable(this.server, error));
+        }
+      });
+    });
+  }
+
+  /** A new WriteLogStream call. `timeoutMs`: the longest that it may take in nothing, and the longest wait for its response. */
+  openStream(options: { timeoutMs?: number } = {}): LogStreamWriter {
+    return new LogStreamWriter(this.#client, this.#method, this.server, options.timeoutMs);
+  }
+
+  /** Ends what is open. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function loadMethod(): WriteLogMethod {
+  const definition = loadSync('services/logging/v1/logging.proto', {
+    includeDirs: [PROTOS],
+    keepCase: true,
+    longs: Number,
+    defaults: true,
+    arrays: true,
+  });
+  const service = definition['logging.v1.LogService'] as unknown as Record<string, WriteLogMethod>;
+  const method = service.WriteLogStream;
+  if (method === undefined) {
+    throw new Error('logging.proto has no LogService.WriteLogStream');
+  }
+  return method;
+}

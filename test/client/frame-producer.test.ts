@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest';
+import { FrameProducer, type ProducerReport } from '../../src/client/frame-producer.js';
+import { LogConnection } from '../../src/client/log-connection.js';
+import { LogweirServer } from './logweir-server.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isDone())) {
+    await pause(10);
+  }
+}
+
+async function writeAll(producer: FrameProducer, from: number, to: number, size = 0): Promise<void> {
+  for (let i = from; i <= to; i++) {
+    await producer.write({ sessionId: 's', content: `${i}${'.'.repeat(size)}` });
+  }
+}
+
+const contents = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+
+function counts(report: ProducerReport) {
+  return [report.stored, report.unconfirmed, report.error?.code ?? null];
+}
+
+describe('FrameProducer', () => {
+  it('stores every frame once and in order, over many streams', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { streamFramesMax: 100 });
+    await writeAll(producer, 1, 2_550);
+    const report = await producer.finish();
+    connection.close();
+    expect(report).toEqual({
+      stored: 2_550,
+      duplicates: 0,
+      unconfirmed: 0,
+      ranges: [{ sessionId: 's', firstSeq: 1, lastSeq: 2_550 }],
+      error: null,
+      refusedAt: null,
+    });
+    const stored = await server.stored('s');
+    expect(stored.map((frame) => frame.content)).toEqual(contents(1, 2_550));
+    expect(new Set(stored.map((frame) => frame.producer_id))).toEqual(new Set([producer.producerId]));
+    expect(stored.map((frame) => frame.producer_seq)).toEqual(stored.map((frame) => frame.seq));
+  });
+
+  it('makes frames visible without waiting for the stream to be full', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { streamAgeMs: 60_000 });
+    await writeAll(producer, 1, 1);
+    await until(async () => (await server.stored('s')).length === 1);
+    expect(producer.progress).toEqual({ taken: 1, stored: 0, state: 'streaming' });
+    expect(counts(await producer.finish())).toEqual([1, 0, null]);
+    connection.close();
+  });
+
+  it('has a quiet stream acknowledged after its age', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { streamAgeMs: 100 });
+    await writeAll(producer, 1, 1);
+    await until(() => producer.progress.stored === 1);
+    await producer.finish();
+    connection.close();
+  });
+
+  it('stores every frame once although the connection breaks again and again at any byte', async () => {
+    await using server = await LogweirServer.start();
+    await using proxy = await TcpProxy.start(server.port);
+    const connection = await LogConnection.open(proxy.address);
+    const producer = new FrameProducer(connection, { streamFramesMax: 200 });
+    let passed = 0;
+    let cutAt = 7_000;
+    proxy.onRequestBytes = (count) => {
+      passed += count;
+      if (passed >= cutAt && cutAt < 200_000) {
+        cutAt += 17_123;
+        proxy.cut();
+      }
+    };
+    await writeAll(producer, 1, 3_000, 20);
+    const report = await producer.finish();
+    connection.close();
+    expect(proxy.connections).toBeGreaterThan(5);
+    expect(counts(report)).toEqual([3_000, 0, null]);
+    const stored = await server.stored('s');
+    expect(stored.map((frame) => frame.content?.replace(/\.+$/, ''))).toEqual(contents(1, 3_000));
+  });
+
+  it('goes on where it was after a restart of the server', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { streamFramesMax: 50 });
+    await writeAll(producer, 1, 500);
+    await server.stop();
+    await writeAll(producer, 501, 1_000);
+    await until(() => producer.progress.state === 'reconnecting');
+    await server.listen();
+    const report = await producer.finish();
+    connection.close();
+    expect(counts(report)).toEqual([1_000, 0, null]);
+    expect((await server.stored('s')).map((frame) => frame.content)).toEqual(contents(1, 1_000));
+  });
+
+  it('makes write() wait when its bound is reached, and holds no more than that', async () => {
+    await using server = await LogweirServer.start();
+    await using proxy = await TcpProxy.start(server.port);
+    const connection = await LogConnection.open(proxy.address);
+    const producer = new FrameProducer(connection, { pendingBytesMax: 100_000 });
+    proxy.freeze();
+    const writing = writeAll(producer, 1, 1_000, 1_000);
+    await pause(300);
+    const waiting = producer.progress;
+    await pause(300);
+    expect(producer.progress).toEqual(waiting);
+    expect(waiting.taken).toBeLessThan(100);
+    proxy.thaw();
+    await writing;
+    expect(counts(await producer.finish())).toEqual([1_000, 0, null]);
+    expect(await server.stored('s')).toHaveLength(1_000);
+    connection.close();
+  });
+
+  it('stops waiting for a server that stays away, and counts exactly what is lost', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { pendingBytesMax: 10_000, giveUpMs: 400 });
+    await writeAll(producer, 1, 10);
+    await until(() => producer.progress.stored === 10);
+    await server.stop();
+    await writeAll(producer, 11, 1_000, 100);
+    const report = await producer.finish();
+    connection.close();
+    expect(counts(report)).toEqual([10, 990, 'UNREACHABLE']);
+  });
+
+  it('leaves a gap for what was lost while the server was away, and stores what comes afterwards', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { pendingBytesMax: 10_000, giveUpMs: 400 });
+    await writeAll(producer, 1, 10);
+    await until(() => producer.progress.stored === 10);
+    await server.stop();
+    await writeAll(producer, 11, 200);
+    await server.listen();
+    await until(() => producer.progress.state === 'streaming');
+    await writeAll(producer, 201, 210);
+    const report = await producer.finish();
+    connection.close();
+    const stored = await server.stored('s');
+    expect(report.stored + report.unconfirmed).toBe(210);
+    expect(report.unconfirmed).toBeGreaterThan(100);
+    expect(report.error?.message).toContain('was away');
+    expect(stored).toHaveLength(report.stored);
+    expect(stored.slice(-10).map((frame) => frame.content)).toEqual(contents(201, 210));
+    expect(stored.slice(-10).map((frame) => frame.producer_seq)).toEqual(contents(201, 210).map(Number));
+  });
+
+  it('stops at a frame that is refused, and says which', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { streamFramesMax: 10 });
+    await writeAll(producer, 1, 25);
+    await producer.write({ sessionId: 's', content: 'bad', seq: -1 });
+    await until(() => producer.progress.state === 'stopped');
+    expect(await producer.write({ sessionId: 's', content: 'late' })).toBe(false);
+    const report = await producer.finish();
+    connection.close();
+    expect(counts(report)).toEqual([25, 2, 'FRAME_REFUSED']);
+    expect(report.refusedAt).toBe(25);
+    expect((await server.stored('s')).map((frame) => frame.content)).toEqual(contents(1, 25));
+  });
+
+  it('leaves the marks of frames that carry their own', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection);
+    await producer.write({ sessionId: 's', content: 'a', seq: 4 });
+    await producer.write({ sessionId: 's', content: 'b', producerId: 'mine', producerSeq: 9 });
+    await producer.write({ sessionId: 's', content: 'b', producerId: 'mine', producerSeq: 9 });
+    const report = await producer.finish();
+    connection.close();
+    expect([report.stored, report.duplicates]).toEqual([3, 1]);
+    const marks = (await server.stored('s')).map((frame) => [frame.seq, frame.producer_id, frame.producer_seq]);
+    expect(marks).toEqual([
+      [4, undefined, undefined],
+      [5, 'mine', 9],
+    ]);
+  });
+
+  it('ends at once when it is abandoned', async () => {
+    await using server = await LogweirServer.start();
+    await using proxy = await TcpProxy.start(server.port);
+    const connection = await LogConnection.open(proxy.address);
+    const producer = new FrameProducer(connection);
+    proxy.freeze();
+    await writeAll(producer, 1, 5);
+    const finishing = producer.finish();
+    producer.abandon();
+    expect(counts(await finishing)).toEqual([0, 5, 'CANCELLED']);
+    connection.close();
+  });
+});
