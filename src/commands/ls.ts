@@ -1,0 +1,112 @@
+/** `logweir ls`: the sessions of a LOG_DIR, a row each, without reading what is in them. */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { listSessions, type SessionSummary } from '../reading/session-list.js';
+import { nodeFiles } from '../segment/node-files.js';
+import type { CommandIo } from './command-io.js';
+import { humanBytes, humanCount } from './human-units.js';
+import { addDirOption, inOneSentence, type LogDirOptions, logDirLayout, writeOut } from './log-dir.js';
+import { printable } from './printable.js';
+import { exitCodeOf } from './server-option.js';
+
+interface LsOptions extends LogDirOptions {
+  readonly json?: true;
+}
+
+const HELP = `
+Columns: session, first and last seq, segments, bytes on the disk, time of the last line (UTC), and "active" while a
+segment is open or being sealed, else "idle".
+
+Examples:
+  logweir ls
+  logweir ls build-
+  logweir ls --json | jq -r 'select(.state == "active") | .session_id'`;
+
+export function registerLs(program: Command, io: CommandIo): void {
+  const command = program
+    .command('ls')
+    .description('List the stored sessions')
+    .argument('[prefix]', 'only sessions whose id begins with it')
+    .option('--json', 'one JSON object a line');
+  addDirOption(command)
+    .addHelpText('after', HELP)
+    .action(async (prefix: string | undefined, options: LsOptions) => {
+      const layout = await logDirLayout(options, io);
+      const sessions = listSessions(nodeFiles, layout, prefix);
+      await inOneSentence(options.json === true ? printJson(sessions, io) : printTable(sessions, io));
+    });
+}
+
+async function printJson(sessions: AsyncIterable<SessionSummary>, io: CommandIo): Promise<void> {
+  for await (const session of untilAborted(sessions, io)) {
+    const row = JSON.stringify({
+      session_id: session.sessionId,
+      first_seq: session.firstSeq,
+      last_seq: session.lastSeq,
+      segments: session.segments,
+      stored_bytes: session.storedBytes,
+      last_time: session.lastTime,
+      state: session.state,
+    });
+    // JSON leaves DEL and C1 controls as they are; a terminal does not.
+    const safe = row.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+    await writeOut(io.stdout, `${safe}\n`);
+  }
+}
+
+const HEADINGS = ['SESSION', 'FIRST', 'LAST', 'SEGMENTS', 'SIZE', 'LAST LINE', 'STATE'] as const;
+const IS_NUMBER = [false, true, true, true, true, false, false] as const;
+
+async function printTable(sessions: AsyncIterable<SessionSummary>, io: CommandIo): Promise<void> {
+  const isTerminal = io.stdout.isTTY === true;
+  const rows: string[][] = [];
+  for await (const session of untilAborted(sessions, io)) {
+    rows.push(rowOf(session, isTerminal));
+  }
+  if (rows.length === 0) {
+    io.stderr.write('no sessions\n');
+    return;
+  }
+  const widths = HEADINGS.map((heading, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), heading.length),
+  );
+  const colors = pc.createColors(isTerminal && pc.isColorSupported);
+  await writeOut(io.stdout, `${colors.bold(aligned(HEADINGS, widths))}\n`);
+  for (const row of rows) {
+    const line = aligned(row, widths);
+    await writeOut(io.stdout, `${row.at(-1) === 'active' ? colors.green(line) : line}\n`);
+  }
+}
+
+function rowOf(session: SessionSummary, isTerminal: boolean): string[] {
+  const count = isTerminal ? humanCount : String;
+  return [
+    printable(session.sessionId),
+    count(session.firstSeq),
+    count(session.lastSeq),
+    count(session.segments),
+    isTerminal ? humanBytes(session.storedBytes) : String(session.storedBytes),
+    printable(isTerminal ? session.lastTime.slice(0, 19).replace('T', ' ') : session.lastTime),
+    session.state,
+  ];
+}
+
+function aligned(cells: readonly string[], widths: readonly number[]): string {
+  return cells
+    .map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return IS_NUMBER[column] === true ? cell.padStart(width) : cell.padEnd(width);
+    })
+    .join('  ')
+    .trimEnd();
+}
+
+async function* untilAborted<T>(items: AsyncIterable<T>, io: CommandIo): AsyncGenerator<T, void> {
+  for await (const item of items) {
+    if (io.signal.aborted) {
+      io.setExitCode(exitCodeOf(io.signal));
+      return;
+    }
+    yield item;
+  }
+}

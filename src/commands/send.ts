@@ -1,0 +1,150 @@
+/** `logweir send`: standard input becomes frames, a line each. Frames before a bad line are stored; those after it are not. */
+import { addAbortSignal, type Readable } from 'node:stream';
+import type { Command } from 'commander';
+import { frameTimeOf, type OutgoingFrame } from '../client/frame.js';
+import { FrameProducer, type ProducerReport } from '../client/frame-producer.js';
+import type { LogConnection } from '../client/log-connection.js';
+import { CommandError, type CommandIo } from './command-io.js';
+import { EXIT_ERROR, EXIT_OK, EXIT_USAGE } from './exit-codes.js';
+import { JsonFrameError, parseJsonFrame } from './json-frame.js';
+import { LineSplitter } from './line-splitter.js';
+import { printable } from './printable.js';
+import { addServerOptions, connect, exitCodeOf, parseSessionId, type ServerOptions } from './server-option.js';
+import { duplicatesClause, storedClause } from './stored-sentence.js';
+
+/** Above any frame a server takes by default, and small enough to hold. */
+const LINE_BYTES_MAX = 16 * 1024 * 1024;
+
+interface SendOptions extends ServerOptions {
+  readonly session?: string;
+  readonly json?: true;
+  readonly role?: string;
+  readonly user?: string;
+}
+
+const HELP = `
+Without --json, a line's text (without its newline) is a frame's content. With --json, a line is a frame as logweir
+stores it: seq, time, session_id, user_id, role, content, metadata, version, producer_id, producer_seq, all optional.
+Frames whose seq, or producer_seq, the session already has are counted as duplicates and not stored again.
+
+Exit code: 0 when everything is stored, 1 when not (the message names the line), 2 on wrong usage.
+
+Examples:
+  tail -f app.log | logweir send --session app
+  logweir send --session notes --role note < notes.txt
+  logweir cat build | logweir send --json --server other:50053`;
+
+export function registerSend(program: Command, io: CommandIo): void {
+  const command = program
+    .command('send')
+    .description('Store standard input, one frame a line')
+    .option(
+      '--session <id>',
+      'the session of every frame; with --json it may stand in the frames instead',
+      parseSessionId,
+    )
+    .option('--json', 'every line is a frame in JSON')
+    .option('--role <role>', 'role of frames that name none')
+    .option('--user <id>', 'user_id of frames that name none');
+  addServerOptions(command)
+    .addHelpText('after', HELP)
+    .action(async (options: SendOptions) => {
+      if (options.session === undefined && options.json !== true) {
+        throw new CommandError('send needs --session ID (or --json, with a session_id in every frame)', EXIT_USAGE);
+      }
+      const connection = await connect(options, io);
+      try {
+        io.setExitCode(await send(options, connection, io));
+      } finally {
+        connection.close();
+      }
+    });
+}
+
+async function send(options: SendOptions, connection: LogConnection, io: CommandIo): Promise<number> {
+  const producer = new FrameProducer(connection);
+  const problem = await sendLines(producer, options, io);
+  const report = await producer.finish();
+  const name = options.session === undefined ? 'send' : printable(options.session);
+  const refused = refusal(report);
+  const stored = storedClause(refused === null ? report : { ...report, error: null }, options.session ?? null);
+  const why = problem ?? refused;
+  io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}${duplicatesClause(report)}\n`);
+  if (why !== null || report.unconfirmed > 0) {
+    return EXIT_ERROR;
+  }
+  return io.signal.aborted ? exitCodeOf(io.signal) : EXIT_OK;
+}
+
+/** @returns what is wrong with a line, naming it, or null at the end of the input */
+async function sendLines(producer: FrameProducer, options: SendOptions, io: CommandIo): Promise<string | null> {
+  let number = 0;
+  try {
+    for await (const line of linesOf(io.stdin, io.signal)) {
+      number++;
+      if (!(await producer.write(frameOf(line, options)))) {
+        return null;
+      }
+    }
+  } catch (error) {
+    if (error instanceof JsonFrameError) {
+      return `line ${number}: ${printable(error.message)}`;
+    }
+    if (error instanceof LineTooLong) {
+      return `line ${number + 1}: is longer than ${LINE_BYTES_MAX} bytes`;
+    }
+    throw error;
+  }
+  return null;
+}
+
+function frameOf(line: Buffer, options: SendOptions): OutgoingFrame {
+  const time = frameTimeOf(Date.now());
+  if (options.json === true) {
+    const defaults = { sessionId: options.session, role: options.role, userId: options.user, time };
+    return parseJsonFrame(line.toString(), defaults);
+  }
+  return {
+    sessionId: options.session ?? '',
+    content: line.toString(),
+    time,
+    ...(options.role === undefined ? {} : { role: options.role }),
+    ...(options.user === undefined ? {} : { userId: options.user }),
+  };
+}
+
+/** Frames are numbered by lines, so the server's word on a frame is a word on a line. */
+function refusal(report: ProducerReport): string | null {
+  return report.refusedAt === null || report.error === null
+    ? null
+    : `line ${report.refusedAt + 1}: ${printable(report.error.message)}`;
+}
+
+class LineTooLong extends Error {}
+
+/** Lines without their newline, until the input or the patience of the user ends. */
+async function* linesOf(input: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  const splitter = new LineSplitter(LINE_BYTES_MAX);
+  for await (const chunk of chunksOf(input, signal)) {
+    for (const piece of splitter.push(chunk)) {
+      if (piece.at(-1) !== 0x0a) {
+        throw new LineTooLong();
+      }
+      yield piece.subarray(0, -1);
+    }
+  }
+  yield* splitter.flush();
+}
+
+async function* chunksOf(input: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  addAbortSignal(signal, input as Readable);
+  try {
+    for await (const chunk of input) {
+      yield Buffer.from(chunk);
+    }
+  } catch (error) {
+    if (!signal.aborted) {
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { registerSend } from '../../src/commands/send.js';
+import { LogweirServer } from '../client/logweir-server.js';
+import { CommandRun, type Outcome } from './command-run.js';
+
+let server: LogweirServer;
+let sessions = 0;
+
+beforeAll(async () => {
+  server = await LogweirServer.start();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+function send(input: string | Buffer, options: readonly string[]): Promise<Outcome> {
+  const command = new CommandRun();
+  command.stdin.end(input);
+  return command.run(registerSend, ['send', '--server', server.address, ...options]);
+}
+
+const contents = async (session: string) => (await server.stored(session)).map((frame) => frame.content ?? '');
+
+describe('logweir send', () => {
+  it('stores a frame for each line, without its newline', async () => {
+    const outcome = await send('one\n\ntwo ✓\r\nlast', ['--session', 'text', '--role', 'note', '--user', 'u']);
+    expect(outcome).toEqual({ code: 0, stdout: Buffer.alloc(0), stderr: 'text: 4 lines stored (seq 1–4)\n' });
+    expect(await contents('text')).toEqual(['one', '', 'two ✓\r', 'last']);
+    const [first] = await server.stored('text');
+    expect([first?.role, first?.user_id]).toEqual(['note', 'u']);
+  });
+
+  it('stores what logweir cat printed again, frame for frame', async () => {
+    const lines = [
+      '{"seq":3,"time":"2026-11-21T10:00:00.123456789Z","session_id":"copy","user_id":"u1","role":"assistant","content":"a","metadata":{"level":"info","n":[1,null]},"version":1,"producer_id":"w3","producer_seq":9}',
+      '{"seq":7,"time":"2026-11-21T10:00:01Z","session_id":"copy","content":"b\\n"}',
+    ];
+    const outcome = await send(`${lines.join('\n')}\n`, ['--json']);
+    expect([outcome.code, outcome.stderr]).toEqual([0, 'send: 2 lines stored\n']);
+    expect((await server.stored('copy')).map((frame) => JSON.stringify(frame))).toEqual(lines);
+
+    const again = await send(`${lines.join('\n')}\n`, ['--json', '--session', 'copy']);
+    expect([again.code, again.stderr]).toEqual([0, 'copy: 2 lines stored, 2 of them there already\n']);
+    expect(await contents('copy')).toHaveLength(2);
+  });
+
+  it('gives frames in JSON what they do not say themselves', async () => {
+    const outcome = await send('{"content":"a"}\n{"content":"b","role":"own"}\n', [
+      '--json',
+      '--session',
+      'd',
+      '--role',
+      'r',
+    ]);
+    expect(outcome.stderr).toBe('d: 2 lines stored (seq 1–2)\n');
+    expect((await server.stored('d')).map((frame) => frame.role)).toEqual(['r', 'own']);
+  });
+
+  it.each([
+    ['{"content":', 'is not JSON'],
+    ['[1]', 'is not a JSON object'],
+    ['', 'is not JSON'],
+    ['{"contnet":"x"}', '"contnet" is no field of a frame'],
+    ['{"content":3}', 'content is not a string'],
+    ['{"seq":1.5}', 'seq is not an integer from 0 to 9007199254740991'],
+    ['{"seq":-1}', 'seq is not an integer from 0 to 9007199254740991'],
+    ['{"producer_seq":"99999999999999999999"}', 'producer_seq is not an integer from 0 to 9007199254740991'],
+    ['{"time":"yesterday"}', 'time is not RFC 3339, like 2026-11-21T10:00:00.123Z'],
+    ['{"metadata":[]}', 'metadata is not an object'],
+    ['{"session_id":"other\\u001b"}', 'session_id is "other\\u001b", not that of --session'],
+  ])('names the line and the fault of %j, with what came before stored', async (line, fault) => {
+    const session = `bad-${++sessions}`;
+    const outcome = await send(`{"content":"good"}\n${line}\n{"content":"never"}\n`, ['--json', '--session', session]);
+    expect([outcome.code, outcome.stderr]).toEqual([1, `${session}: line 2: ${fault}; 1 line stored (seq 1–1)\n`]);
+    expect(await contents(session)).toEqual(['good']);
+  });
+
+  it('names the line that the server refuses', async () => {
+    const input = `${'x\n'.repeat(30)}${'y'.repeat(2_000_000)}\nz\n`;
+    const outcome = await send(input, ['--session', 'big']);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(
+      /^big: line 31: logweir refused a frame: .*; 30 lines stored.*, 2 lines NOT confirmed/,
+    );
+    expect(await contents('big')).toHaveLength(30);
+  });
+
+  it('needs a session', async () => {
+    const outcome = await send('x\n', []);
+    expect([outcome.code, outcome.stderr]).toEqual([
+      2,
+      'logweir: send needs --session ID (or --json, with a session_id in every frame)\n',
+    ]);
+    const inFrames = await send('{"content":"x"}\n', ['--json']);
+    expect([inFrames.code, inFrames.stderr]).toEqual([
+      1,
+      'send: line 1: session_id is absent, and no --session is given; 0 lines stored\n',
+    ]);
+  });
+
+  it('stores what has come when it is interrupted', async () => {
+    const command = new CommandRun();
+    const running = command.run(registerSend, ['send', '--server', server.address, '--session', 'cut']);
+    command.stdin.write('one\ntwo\n');
+    while ((await contents('cut')).length < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    command.interrupt('SIGINT');
+    expect((await running).code).toBe(130);
+    expect(await contents('cut')).toEqual(['one', 'two']);
+  });
+
+  it('says in one sentence that the server cannot be reached', async () => {
+    const command = new CommandRun();
+    const outcome = await command.run(registerSend, ['send', '--session', 's', '--connect-timeout', '0.3'], {
+      LOGWEIR_SERVER: '127.0.0.1:9',
+    });
+    expect([outcome.code, outcome.stderr]).toEqual([
+      1,
+      'logweir: cannot reach logweir at 127.0.0.1:9: is `logweir serve` running?\n',
+    ]);
+  });
+});

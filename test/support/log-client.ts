@@ -1,0 +1,108 @@
+import { fileURLToPath } from 'node:url';
+import {
+  type ClientWritableStream,
+  credentials,
+  loadPackageDefinition,
+  type Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { encodeFrame, type FrameFields } from './frames.js';
+
+const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url));
+
+export interface WriteLogResponse {
+  frames_received: number;
+  status: string;
+  frames_written: number;
+  duplicates: number;
+  sessions: { session_id: string; first_seq: number; last_seq: number }[];
+  durable: boolean;
+}
+
+/** How a WriteLogStream call ended. */
+export type Answer =
+  | { readonly ok: true; readonly response: WriteLogResponse }
+  | { readonly ok: false; readonly code: number; readonly details: string; readonly trailers: Metadata };
+
+export interface WriteStream {
+  /** Sends a frame, or raw bytes in place of one; waits while the transport is full. */
+  send(frame: FrameFields | Buffer): Promise<void>;
+  /** Half-closes and waits for the answer. */
+  finish(): Promise<Answer>;
+  /** Resolves with the answer whenever it comes. */
+  readonly answer: Promise<Answer>;
+  cancel(): void;
+}
+
+interface RawClient {
+  WriteLogStream(
+    callback: (error: ServiceError | null, response: WriteLogResponse) => void,
+  ): ClientWritableStream<Buffer>;
+  close(): void;
+}
+
+/** A real grpc-js client of LogService that sends the bytes it is given. */
+export class LogClient implements Disposable {
+  readonly #client: RawClient;
+
+  constructor(address: string) {
+    const definition = loadSync('services/logging/v1/logging.proto', {
+      includeDirs: [PROTOS],
+      keepCase: true,
+      longs: Number,
+      defaults: true,
+    });
+    const service = definition['logging.v1.LogService'] as unknown as Record<string, object>;
+    service['WriteLogStream'] = { ...service['WriteLogStream'], requestSerialize: (bytes: Buffer) => bytes };
+    const loaded = loadPackageDefinition(definition) as unknown as {
+      logging: { v1: { LogService: new (address: string, credentials: object, options: object) => RawClient } };
+    };
+    // Connections are shared between clients of one process otherwise.
+    const options = { 'grpc.use_local_subchannel_pool': 1, 'grpc.max_send_message_length': -1 };
+    this.#client = new loaded.logging.v1.LogService(address, credentials.createInsecure(), options);
+  }
+
+  open(): WriteStream {
+    let resolveAnswer: (answer: Answer) => void = () => undefined;
+    const answer = new Promise<Answer>((resolve) => {
+      resolveAnswer = resolve;
+    });
+    const call = this.#client.WriteLogStream((error, response) => {
+      resolveAnswer(
+        error === null
+          ? { ok: true, response }
+          : { ok: false, code: error.code, details: error.details, trailers: error.metadata },
+      );
+    });
+    // An ended call reports itself through the answer.
+    call.on('error', () => undefined);
+    return {
+      answer,
+      async send(frame) {
+        const taken = call.write(Buffer.isBuffer(frame) ? frame : encodeFrame(frame));
+        if (!taken) {
+          await Promise.race([new Promise((resolve) => call.once('drain', resolve)), answer]);
+        }
+      },
+      finish() {
+        call.end();
+        return answer;
+      },
+      cancel: () => call.cancel(),
+    };
+  }
+
+  /** One call with these frames. */
+  async write(frames: Iterable<FrameFields | Buffer>): Promise<Answer> {
+    const stream = this.open();
+    for (const frame of frames) {
+      await stream.send(frame);
+    }
+    return stream.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}
