@@ -12,10 +12,10 @@ import { type Clock, systemClock } from './segment/clock.js';
 import { acquireDirectoryLock } from './segment/directory-lock.js';
 import type { Files } from './segment/files.js';
 import { type Layout, layoutOf } from './segment/layout.js';
-import { latestManifest } from './segment/manifest-store.js';
 import { nodeFiles } from './segment/node-files.js';
 import { type Recovered, Recovery } from './segment/recovery.js';
 import type { SealedSegment } from './segment/sealed-segment.js';
+import { storedHistory } from './segment/session-history.js';
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
 import type { SessionHistory, WriterEvents } from './session/writer-context.js';
@@ -233,8 +233,7 @@ async function findHistory(
   if (pending !== undefined) {
     return { lastSeq: pending.lastSeq, producers: pending.producers, active: null };
   }
-  const manifest = await latestManifest(files, layout, sessionId);
-  return { lastSeq: manifest?.last_seq ?? 0, producers: Object.entries(manifest?.producers ?? {}), active: null };
+  return { ...(await storedHistory(files, layout, sessionId)), active: null };
 }
 
 function writerEvents(metrics: Metrics, logger: Logger, sealed: (segment: SealedSegment) => void): WriterEvents {

@@ -4,7 +4,7 @@ import type { Files } from './files.js';
 import { type Layout, TEMPORARY_SUFFIX } from './layout.js';
 
 const COPY_BYTES = 1 << 20;
-const STEM_BYTES_MAX = 200;
+const STEM_BYTES_MAX = 150;
 
 /**
  * Keeps bytes that recovery would not vouch for. Nothing in here is ever deleted by logweir. Names are made from what is
@@ -66,10 +66,14 @@ export class Quarantine {
   /** A segment's file name says its session only by its directory. */
   #stem(path: string): string {
     const directory = dirname(path);
-    const stem = directory === this.#layout.active ? basename(path) : `${basename(directory)}_${basename(path)}`;
-    // Room for what is put behind it; the end is what tells long names apart.
-    return stem.slice(-STEM_BYTES_MAX);
+    const name = basename(path);
+    return directory === this.#layout.active ? quarantineStem(name) : `${quarantineStem(basename(directory))}_${name}`;
   }
+}
+
+/** A session's name at the front of what is kept of it: its end tells long ones apart, and leaves room for what follows. */
+export function quarantineStem(sessionName: string): string {
+  return sessionName.slice(-STEM_BYTES_MAX);
 }
 
 async function writeAll(

@@ -6,6 +6,7 @@ import { Quarantine } from './quarantine.js';
 import { planRecovery } from './recovery-plan.js';
 import type { SealedSegment, SegmentSummary } from './sealed-segment.js';
 import { type SegmentScan, scanSegment } from './segment-scan.js';
+import { type StoredHistory, storedHistory } from './session-history.js';
 
 export interface RecoveredActive {
   readonly summary: SegmentSummary;
@@ -115,18 +116,12 @@ export class Recovery {
     return { summary, createdAtMs: stat.createdAtMs, modifiedAtMs: stat.modifiedAtMs };
   }
 
-  async #historyBefore(
-    sessionName: string,
-    sessionId: string,
-  ): Promise<{ lastSeq: number; producers: ReadonlyMap<string, number> } | null> {
+  async #historyBefore(sessionName: string, sessionId: string): Promise<StoredHistory> {
     const sealed = this.#sealedBefore.get(sessionName);
     if (sealed !== undefined) {
       return sealed;
     }
-    const manifest = await latestManifest(this.#files, this.#layout, sessionId);
-    return manifest === null
-      ? null
-      : { lastSeq: manifest.last_seq, producers: new Map(Object.entries(manifest.producers)) };
+    return storedHistory(this.#files, this.#layout, sessionId);
   }
 
   async #producersBefore(summary: SegmentSummary): Promise<ReadonlyMap<string, number>> {
