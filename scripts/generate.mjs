@@ -1,8 +1,9 @@
 // Makes what is derived from protos/ and committed: the types of the messages (src/grpc/generated) and the
-// FileDescriptorSet, imports included, that the server's reflection serves (protos/logging.binpb).
+// FileDescriptorSet, imports included, that the server's reflection serves (protos/logging.binpb); and from src/config-variables.ts the
+// README's table of variables.
 // `node scripts/generate.mjs [directory]` writes below another directory; test/generated.test.ts compares the two.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -38,3 +39,14 @@ execFileSync(bin('buf'), ['build', 'protos', '--as-file-descriptor-set', '-o', j
   cwd: root,
   stdio: 'inherit',
 });
+
+// The README's table of variables, between its two marks.
+const { variables } = await import(join(root, 'dist', 'config-variables.js'));
+const table = [
+  '| variable | default | |',
+  '|---|---|---|',
+  ...variables.map(({ name, defaultText, description }) => `| \`${name}\` | \`${defaultText}\` | ${description} |`),
+].join('\n');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const marks = /(<!-- variables -->\n)[^]*?(<!-- \/variables -->)/;
+writeFileSync(join(target, 'README.md'), readme.replace(marks, (_all, open, close) => `${open}${table}\n${close}`));

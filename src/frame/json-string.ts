@@ -64,8 +64,8 @@ export function writeJsonString(
   out.reserve(at, (end - start) * ESCAPE_BYTES_MAX + ROOM_BYTES);
   const from = source.view;
   const to = out.view;
-  let o = prefix.write(to, at);
-  let i = start;
+  let o = prefix.write(to, at) | 0;
+  let i = start | 0;
   for (; i + 8 <= end; i += 8) {
     const first = from.getInt32(i, true);
     const second = from.getInt32(i + 4, true);
