@@ -72,31 +72,19 @@ export class FrameView {
     this.reset(bytes, start, end);
     let position = start;
     while (position < end) {
-      // Tags and lengths of one byte are read here: 20 ns less for a frame of eight fields. An index below `end` is within
-      // `bytes`, which is what the `!` stand on.
-      let tag = bytes[position]!;
-      if (tag >= 8 && tag < 0x80) {
-        position++;
-      } else {
-        position = wire.readTag(bytes, position, end);
-        if (position < 0) {
-          return NOT_A_FRAME;
-        }
-        tag = wire.tag;
+      position = wire.readTag(bytes, position, end);
+      if (position < 0) {
+        return NOT_A_FRAME;
       }
+      const tag = wire.tag;
       const field = tag >>> 3;
       switch (tag & 7) {
         case DELIMITED: {
-          let payload = position + 1;
-          let fieldEnd = position < end ? payload + bytes[position]! : end + 1;
-          if (fieldEnd >= payload + 0x80) {
-            fieldEnd = wire.readDelimited(bytes, position, end);
-            payload = wire.payload;
-          }
-          if (fieldEnd < 0 || fieldEnd > end) {
+          const fieldEnd = wire.readDelimited(bytes, position, end);
+          if (fieldEnd < 0) {
             return NOT_A_FRAME;
           }
-          const problem = this.takeDelimited(field, payload, fieldEnd);
+          const problem = this.takeDelimited(field, wire.payload, fieldEnd);
           if (problem !== null) {
             return problem;
           }

@@ -1,37 +1,20 @@
+import { isUtf8 } from 'node:buffer';
 import type { FrameSource } from './frame-source.js';
+import {
+  CHUNK_BYTES,
+  ESCAPE_BYTES_MAX,
+  ESCAPES,
+  ROOM_BYTES,
+  writeEscape,
+  writeReplacement,
+  writeSequence,
+} from './json-escape.js';
+import { copyUnicode, UNICODE_BYTES_MIN } from './json-unicode.js';
 import type { KeyFragment } from './key-fragment.js';
 import type { LineBuffer } from './line-buffer.js';
 import { sequenceLength } from './utf8.js';
 
-/**
- * Bytes that are free behind every string this writes, for the punctuation, keys and numbers that follow it. More than
- * one of each needs at most 16 + 27 bytes, and the ends of 100 nested objects 100.
- */
-export const ROOM_BYTES = 256;
-
-/** Source bytes for which worst-case room is reserved at once, so that a 1 MiB content does not reserve 6 MiB. */
-const CHUNK_BYTES = 4096;
-
-/** The longest that one source byte becomes: an escape such as \u0007. */
-const ESCAPE_BYTES_MAX = 6;
-
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const DELETE = 0x7f;
-
-const HEX_DIGITS = Buffer.from('0123456789abcdef');
-
-/** What stands behind the backslash for an ASCII character; `u` when it has no short escape; 0 when it needs none. */
-const ESCAPES = new Uint8Array(128);
-ESCAPES.fill(0x75, 0, 0x20);
-ESCAPES[DELETE] = 0x75;
-ESCAPES[0x08] = 0x62;
-ESCAPES[0x09] = 0x74;
-ESCAPES[0x0a] = 0x6e;
-ESCAPES[0x0c] = 0x66;
-ESCAPES[0x0d] = 0x72;
-ESCAPES[QUOTE] = QUOTE;
-ESCAPES[BACKSLASH] = BACKSLASH;
 
 /**
  * Writes UTF-8 as a JSON string with its quotes.
@@ -161,6 +144,9 @@ function writeChunks(source: FrameSource, start: number, end: number, out: LineB
         i++;
         continue;
       }
+      if (end - i >= UNICODE_BYTES_MIN && isUtf8(bytes.subarray(i, end))) {
+        return copyUnicode(source, i, end, out, o);
+      }
       do {
         const length = sequenceLength(bytes, i, end);
         o = length > 0 ? writeSequence(bytes, i, length, target, o) : writeReplacement(target, o);
@@ -170,57 +156,4 @@ function writeChunks(source: FrameSource, start: number, end: number, out: LineB
   }
   out.bytes[o] = QUOTE;
   return o + 1;
-}
-
-function writeEscape(byte: number, target: Buffer, at: number): number {
-  // Below 0x80: within the table.
-  const escape = ESCAPES[byte]!;
-  target[at] = BACKSLASH;
-  target[at + 1] = escape;
-  if (escape !== 0x75) {
-    return at + 2;
-  }
-  return writeHex(byte, target, at);
-}
-
-/** Writes \uXXXX. */
-function writeHex(codeUnit: number, target: Buffer, at: number): number {
-  target[at] = BACKSLASH;
-  target[at + 1] = 0x75;
-  target[at + 2] = HEX_DIGITS[codeUnit >>> 12]!;
-  target[at + 3] = HEX_DIGITS[(codeUnit >>> 8) & 15]!;
-  target[at + 4] = HEX_DIGITS[(codeUnit >>> 4) & 15]!;
-  target[at + 5] = HEX_DIGITS[codeUnit & 15]!;
-  return at + 6;
-}
-
-function writeReplacement(target: Buffer, at: number): number {
-  target[at] = 0xef;
-  target[at + 1] = 0xbf;
-  target[at + 2] = 0xbd;
-  return at + 3;
-}
-
-/** Copies a valid sequence of two to four bytes, or escapes it when it is a control character or a line break. */
-function writeSequence(bytes: Buffer, i: number, length: number, target: Buffer, at: number): number {
-  const first = bytes[i]!;
-  const second = bytes[i + 1]!;
-  if (length === 2 && first === 0xc2 && second < 0xa0) {
-    return writeHex(second, target, at);
-  }
-  target[at] = first;
-  target[at + 1] = second;
-  if (length === 2) {
-    return at + 2;
-  }
-  const third = bytes[i + 2]!;
-  if (first === 0xe2 && second === 0x80 && (third === 0xa8 || third === 0xa9)) {
-    return writeHex(0x2000 + (third - 0x80), target, at);
-  }
-  target[at + 2] = third;
-  if (length === 3) {
-    return at + 3;
-  }
-  target[at + 3] = bytes[i + 3]!;
-  return at + 4;
 }

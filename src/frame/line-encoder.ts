@@ -1,8 +1,9 @@
 import type { FrameProblem } from './frame-problem.js';
 import { frameSource } from './frame-source.js';
 import type { FrameView } from './frame-view.js';
+import { ROOM_BYTES } from './json-escape.js';
 import { writeInteger, writeUnsigned } from './json-number.js';
-import { ROOM_BYTES, writeJsonString } from './json-string.js';
+import { writeJsonString } from './json-string.js';
 import { KeyFragment } from './key-fragment.js';
 import type { LineBuffer } from './line-buffer.js';
 import { StructEncoder } from './struct-encoder.js';

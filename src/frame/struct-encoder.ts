@@ -1,7 +1,8 @@
 import type { FrameProblem } from './frame-problem.js';
 import type { FrameSource } from './frame-source.js';
+import { ROOM_BYTES } from './json-escape.js';
 import { writeDouble } from './json-number.js';
-import { ROOM_BYTES, writeJsonString } from './json-string.js';
+import { writeJsonString } from './json-string.js';
 import { KeyFragment } from './key-fragment.js';
 import { KeySet } from './key-set.js';
 import { METADATA_DEPTH_MAX } from './limits.js';

@@ -34,6 +34,8 @@ export interface BatchSource {
   /** Everything that gathered since the last call, or null. */
   takeBatch(): Batch | null;
   readonly hasBatch: boolean;
+  /** Of that batch. */
+  readonly pendingBytes: number;
   /** Ends the segment being filled, because its file can't be trusted any more. */
   endSegment(): void;
 }

@@ -79,6 +79,10 @@ export class SessionWriter implements BatchSource {
     return this.#pending !== null;
   }
 
+  get pendingBytes(): number {
+    return this.#pending === null ? 0 : this.#pending.buffer.length;
+  }
+
   /** Takes one frame of this session. */
   append(view: FrameView): AppendOutcome {
     const named = view.producerSeq > 0 && view.producerIdEnd > view.producerIdStart;

@@ -6,6 +6,7 @@ import type { Layout } from '../segment/layout.js';
 import type { StorageError } from '../segment/storage-error.js';
 import { Admission } from './admission.js';
 import { BufferPool } from './buffer-pool.js';
+import { Gathering } from './gathering.js';
 import { Intake, type IntakeCounts } from './intake.js';
 import { Lane } from './lane.js';
 import { OpenFiles } from './open-files.js';
@@ -59,6 +60,7 @@ export class Sessions {
       buffers: new BufferPool(FREE_BUFFER_BYTES_MAX),
       admission: new Admission(options.maxQueueBytes),
       openFiles: new OpenFiles(options.maxOpenFiles),
+      gathering: new Gathering(clock),
       writeLane: new Lane(WRITE_PLACES),
       syncLane: new Lane(SYNC_PLACES),
       unsynced: new Set(),

@@ -2,6 +2,7 @@ import { ActiveSegment, type SegmentContent, SyncFailed } from '../segment/activ
 import { backoffMs } from '../segment/backoff.js';
 import { activePath, sealingPath } from '../segment/layout.js';
 import { StorageError } from '../segment/storage-error.js';
+import { GATHER_BYTES } from './gathering.js';
 import { MarkWaiters } from './mark-waiters.js';
 import type { OpenFileOwner } from './open-files.js';
 import { type BatchSource, type Cut, type InFlight, inFlightOf } from './pending-lines.js';
@@ -28,12 +29,17 @@ export class WriteLoop implements OpenFileOwner {
   readonly #waiters = new MarkWaiters();
   readonly #writtenWaiters = new MarkWaiters();
   readonly #runTurn = (): Promise<void> => this.#turn();
+  readonly #gathered = (): void => {
+    if (this.#phase === 'gathering') {
+      this.#enqueue();
+    }
+  };
   readonly #runBackgroundSync = (): Promise<void> => this.#backgroundSync();
   #segment: ActiveSegment | null;
   #inFlight: InFlight | null = null;
   /** Bytes written since the loop was made; durability marks count the same bytes. */
   #writtenMark = 0;
-  #phase: 'quiet' | 'queued' | 'working' | 'backoff' = 'quiet';
+  #phase: 'quiet' | 'gathering' | 'queued' | 'working' | 'backoff' = 'quiet';
   #closing: Promise<void> | null = null;
   #syncQueued = false;
   #syncDue = false;
@@ -70,8 +76,8 @@ export class WriteLoop implements OpenFileOwner {
 
   /** The source has something. */
   wake(): void {
-    if (this.#phase === 'quiet') {
-      this.#enqueue();
+    if (this.#phase === 'quiet' || this.#phase === 'gathering') {
+      this.#schedule();
     }
   }
 
@@ -111,8 +117,9 @@ export class WriteLoop implements OpenFileOwner {
   /** Writes and syncs what there is, and closes the file. @throws StorageError when that failed */
   async drain(): Promise<void> {
     while ((this.#source.hasBatch || this.#phase !== 'quiet') && this.#error === null) {
+      const turned = new Promise<void>((resolve) => this.#draining.push(resolve));
       this.wake();
-      await new Promise<void>((resolve) => this.#draining.push(resolve));
+      await turned;
     }
     if (this.#error !== null) {
       throw this.#error;
@@ -126,6 +133,17 @@ export class WriteLoop implements OpenFileOwner {
   #newSegment(resumed?: SegmentContent): ActiveSegment {
     const { files, directories, layout } = this.#context;
     return new ActiveSegment(files, directories, activePath(layout, this.#source.sessionId), resumed);
+  }
+
+  /** Whoever waits is served at once; else lines gather until they are worth a write, for a moment at most. */
+  #schedule(): void {
+    const urgent = this.#waiters.any || this.#draining.length > 0 || this.#source.pendingBytes >= GATHER_BYTES;
+    if (urgent) {
+      this.#enqueue();
+    } else if (this.#phase !== 'gathering') {
+      this.#phase = 'gathering';
+      this.#context.gathering.add(this.#gathered);
+    }
   }
 
   #enqueue(): void {
@@ -143,7 +161,7 @@ export class WriteLoop implements OpenFileOwner {
       this.#stored();
       this.#phase = 'quiet';
       if (this.#source.hasBatch || this.#waiters.any) {
-        this.#enqueue();
+        this.#schedule();
       }
     } catch (error) {
       this.#failed(error);
@@ -157,7 +175,7 @@ export class WriteLoop implements OpenFileOwner {
   async #backgroundSync(): Promise<void> {
     this.#syncQueued = false;
     this.#syncDue = true;
-    if (this.#phase === 'quiet') {
+    if (this.#phase === 'quiet' || this.#phase === 'gathering') {
       await this.#turn();
     }
   }

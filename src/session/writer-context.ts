@@ -7,6 +7,7 @@ import type { SealedSegment, SegmentSummary } from '../segment/sealed-segment.js
 import type { StorageError } from '../segment/storage-error.js';
 import type { Admission } from './admission.js';
 import type { BufferPool } from './buffer-pool.js';
+import type { Gathering } from './gathering.js';
 import type { Lane } from './lane.js';
 import type { OpenFiles } from './open-files.js';
 import type { RotationLimits } from './rotation-policy.js';
@@ -22,6 +23,7 @@ export interface WriterContext {
   readonly buffers: BufferPool;
   readonly admission: Admission;
   readonly openFiles: OpenFiles;
+  readonly gathering: Gathering;
   readonly writeLane: Lane;
   readonly syncLane: Lane;
   readonly limits: RotationLimits;
