@@ -13,7 +13,7 @@ import { temporaryDirectory } from './support/session-room.js';
  */
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 const README = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
-const BLOCKS = [...README.matchAll(/```sh\n([^]*?)```/g)].map(([, block = '']) => block.trim());
+const BLOCKS = [...README.matchAll(/```sh\n([^]*?)```/g)].map(([, text = '']) => text.trim());
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let checkout: string;

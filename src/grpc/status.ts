@@ -1,7 +1,6 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
-import { FramesUncertain } from '../session/intake.js';
 
 /** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent. */
 
@@ -43,10 +42,6 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
     const details = `${error.message}: frames of this stream are not known to be stored`;
     metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
     return { code, details, metadata };
-  }
-  if (error instanceof FramesUncertain) {
-    const details = `${error.message}: send them again`;
-    return { code: status.UNAVAILABLE, details, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };
 }

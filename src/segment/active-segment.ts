@@ -40,6 +40,7 @@ export class ActiveSegment {
   readonly #directories: DirectorySyncer;
   #state: FileState;
   #content: SegmentContent;
+  #trusted: SegmentContent;
   /** A failed write may have left bytes behind the last good length. */
   #tailUncertain = false;
   #unsynced = false;
@@ -48,17 +49,26 @@ export class ActiveSegment {
   /** The file has left `path` for its place under sealing/. */
   #renamed = false;
 
-  /** @param resumed what recovery found in the file; absent for a segment that has no file yet */
-  constructor(files: Files, directories: DirectorySyncer, path: string, resumed?: SegmentContent) {
+  /** @param resumed what recovery found in the file; null for a segment that has no file yet */
+  constructor(files: Files, directories: DirectorySyncer, path: string, resumed: SegmentContent | null) {
     this.path = path;
     this.#files = files;
     this.#directories = directories;
-    this.#state = resumed === undefined ? { kind: 'absent' } : { kind: 'closed' };
+    this.#state = resumed === null ? { kind: 'absent' } : { kind: 'closed' };
     this.#content = resumed ?? EMPTY;
+    this.#trusted = this.#content;
+    // A process that was killed may have left them in the page cache alone.
+    this.#unsynced = resumed !== null;
+    this.#nameUnsynced = resumed !== null;
   }
 
   get content(): SegmentContent {
     return this.#content;
+  }
+
+  /** What was there at the last sync that succeeded, or when recovery read the file. */
+  get trusted(): SegmentContent {
+    return this.#trusted;
   }
 
   get isOpen(): boolean {
@@ -113,6 +123,7 @@ export class ActiveSegment {
       throw new SyncFailed(data.reason);
     }
     this.#unsynced = false;
+    this.#trusted = this.#content;
     if (directory.status === 'rejected') {
       throw directory.reason;
     }
@@ -126,6 +137,21 @@ export class ActiveSegment {
     }
     await this.sync();
     await this.abandon();
+  }
+
+  /** After a failed sync: a new descriptor, cut back to what is trusted, durably. */
+  async cutBackToTrusted(): Promise<void> {
+    if (this.#renamed) {
+      return;
+    }
+    await this.abandon();
+    await this.open();
+    this.#content = this.#trusted;
+    const file = this.#openFile();
+    await file.truncate(this.#content.bytes);
+    this.#tailUncertain = false;
+    this.#unsynced = true;
+    await this.sync();
   }
 
   /** Closes without syncing, after a failure. */

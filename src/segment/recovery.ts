@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { Files } from './files.js';
 import { ACTIVE_SUFFIX, type Layout, parseSegmentName, RAW_SUFFIX, type SegmentName, segmentName } from './layout.js';
 import { latestManifest } from './manifest-store.js';
+import { mergedMarks } from './producer-marks.js';
 import { Quarantine } from './quarantine.js';
 import { planRecovery } from './recovery-plan.js';
 import type { SealedSegment, SegmentSummary } from './sealed-segment.js';
@@ -75,7 +76,10 @@ export class Recovery {
       const segment = parsed === null ? null : await this.#sealedSegment(join(directory, name), sessionName, parsed);
       if (segment !== null) {
         producers ??= await this.#producersBefore(segment.summary);
-        const summary: SegmentSummary = { ...segment.summary, producers: merged(producers, segment.summary.producers) };
+        const summary: SegmentSummary = {
+          ...segment.summary,
+          producers: mergedMarks(producers, segment.summary.producers),
+        };
         producers = summary.producers;
         sealed.push({ ...segment, summary });
         this.#sealedBefore.set(sessionName, summary);
@@ -112,7 +116,7 @@ export class Recovery {
     if (usable === null || stat === null) {
       return null;
     }
-    const summary = { ...usable, producers: merged(before?.producers ?? new Map(), usable.producers) };
+    const summary = { ...usable, producers: mergedMarks(before?.producers ?? new Map(), usable.producers) };
     return { summary, createdAtMs: stat.createdAtMs, modifiedAtMs: stat.modifiedAtMs };
   }
 
@@ -171,16 +175,6 @@ export class Recovery {
       await file.close();
     }
   }
-}
-
-function merged(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Map<string, number> {
-  const marks = new Map(before);
-  for (const [producer, seq] of after) {
-    // Set again so that iteration order is order of use.
-    marks.delete(producer);
-    marks.set(producer, Math.max(seq, before.get(producer) ?? 0));
-  }
-  return marks;
 }
 
 async function eachOf(names: readonly string[], run: (name: string) => Promise<void>): Promise<void> {

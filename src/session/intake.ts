@@ -15,8 +15,6 @@ export interface StoredRange {
 
 interface Touched {
   readonly writer: SessionWriter;
-  /** The writer's count of failed syncs when the stream came to it. */
-  readonly failures: number;
   /** 0 while only duplicates came. */
   firstSeq: number;
   lastSeq: number;
@@ -34,17 +32,6 @@ export interface IntakeCounts {
   framesReceived: number;
   framesDuplicate: number;
   bytesReceived: number;
-}
-
-/** A sync failed while frames of this stream were on their way: some may be lost, the sender must send them again. */
-export class FramesUncertain extends Error {
-  readonly sessionId: string;
-
-  constructor(sessionId: string) {
-    super('a sync failed while the frames were on their way');
-    this.name = 'FramesUncertain';
-    this.sessionId = sessionId;
-  }
 }
 
 // One for all streams: a frame is parsed and encoded in one go, nothing else runs in between.
@@ -94,11 +81,11 @@ export class Intake {
     return touched === null ? this.#openAndTake(bytes, start, end) : this.#append(touched, end - start);
   }
 
-  /** A promise while the stream must not be read: too many bytes wait to be written. */
+  /** A promise while the stream must not be read: too many bytes are held. */
   pressure(): Promise<void> | null {
     const writer = this.#current?.writer;
     if (writer !== undefined && writer.queueBytes > this.#limits.maxSessionQueueBytes) {
-      return writer.loop.whenWritten(writer.mark - Math.floor(this.#limits.maxSessionQueueBytes * 0.75));
+      return writer.loop.whenReleased(writer.mark - Math.floor(this.#limits.maxSessionQueueBytes * 0.75));
     }
     return this.#admission.over ? this.#admission.whenBelow() : null;
   }
@@ -106,20 +93,15 @@ export class Intake {
   /**
    * Waits until everything that was taken is as durable as LOG_FSYNC promises.
    * @returns what was stored, by session in the order of their first frames
-   * @throws StorageError or FramesUncertain
+   * @throws StorageError
    */
   async settle(): Promise<StoredRange[]> {
-    const waits = Array.from(this.#touched.values(), async ({ writer, mark, failures }) => {
-      await writer.loop.whenDurable(mark);
-      if (writer.loop.failures !== failures) {
-        throw new FramesUncertain(writer.sessionId);
-      }
-    });
+    const waits = Array.from(this.#touched.values(), ({ writer, mark }) => writer.loop.whenDurable(mark));
     // Every wait is looked at, also when one failed: a rejection that nobody handles ends the process.
     const results = await Promise.allSettled(waits);
     for (const result of results) {
       if (result.status === 'rejected') {
-        throw result.reason as StorageError | FramesUncertain;
+        throw result.reason as StorageError;
       }
     }
     return this.#ranges();
@@ -146,7 +128,7 @@ export class Intake {
   #touchedOf(writer: SessionWriter): Touched {
     let touched = this.#touched.get(writer);
     if (touched === undefined) {
-      touched = { writer, failures: writer.loop.failures, firstSeq: 0, lastSeq: 0, mark: 0 };
+      touched = { writer, firstSeq: 0, lastSeq: 0, mark: 0 };
       this.#touched.set(writer, touched);
     }
     return touched;

@@ -13,7 +13,12 @@ interface Waiter {
  */
 export class MarkWaiters {
   #waiting: Waiter[] = [];
-  #reached = 0;
+  #reached: number;
+
+  /** @param reached below 0 when not even what was there at the beginning is */
+  constructor(reached: number) {
+    this.#reached = reached;
+  }
 
   /** Resolves when `mark` is reached. @throws StorageError when `fail` was called before */
   wait(mark: number): Promise<void> {

@@ -9,6 +9,8 @@ export interface SegmentTally {
   bytes: number;
   /** Monotonic milliseconds. */
   openedAtMs: number;
+  /** The marks as they stood when the segment began. */
+  producersBefore: ReadonlyMap<string, number>;
 }
 
 /** A segment ends here: everything of the buffer before `offset` belongs into it. */
@@ -36,20 +38,8 @@ export interface BatchSource {
   readonly hasBatch: boolean;
   /** Of that batch. */
   readonly pendingBytes: number;
-  /** Ends the segment being filled, because its file can't be trusted any more. */
-  endSegment(): void;
-}
-
-/** A batch that is being written, or that could not be. */
-export interface InFlight {
-  readonly batch: Batch;
-  /** Bytes and cuts of the batch that are done. */
-  offset: number;
-  cuts: number;
-  /** The seal under way: fixed at its first attempt, so that a second one goes on with the same name. */
-  sealedAtMs: number | null;
-}
-
-export function inFlightOf(batch: Batch | null): InFlight | null {
-  return batch === null ? null : { batch, offset: 0, cuts: 0, sealedAtMs: null };
+  /** The first segment that does not end before that batch: null when none has begun. */
+  readonly nextTally: SegmentTally | null;
+  /** Where the first line of the batch stands. */
+  readonly firstPending: { readonly buffer: Buffer; readonly offset: number } | null;
 }

@@ -3,6 +3,7 @@ import { equalBytes } from './session-index.js';
 /** Producers remembered for each session; past that the one that was quiet longest is forgotten. */
 export const PRODUCERS_MAX = 1024;
 
+const NONE: ReadonlyMap<string, number> = new Map();
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
@@ -48,6 +49,6 @@ export class ProducerMarks {
   }
 
   snapshot(): ReadonlyMap<string, number> {
-    return new Map(this.#marks);
+    return this.#marks.size === 0 ? NONE : new Map(this.#marks);
   }
 }

@@ -54,7 +54,7 @@ export class SessionWriter implements BatchSource {
     if (history.active !== null) {
       const { summary, openedAtMs, lastActiveMs } = history.active;
       const { firstSeq, lastSeq, frames, bytes } = summary;
-      this.#tally = { firstSeq, lastSeq, frames, bytes, openedAtMs };
+      this.#tally = { firstSeq, lastSeq, frames, bytes, openedAtMs, producersBefore: this.#producers.snapshot() };
       this.#lastActiveMs = lastActiveMs;
       this.#touched = false;
     }
@@ -70,9 +70,9 @@ export class SessionWriter implements BatchSource {
     return this.#appendedMark;
   }
 
-  /** Encoded and not written, bytes. */
+  /** Bytes that are held in memory: not durable yet, or with LOG_FSYNC=never not written. */
   get queueBytes(): number {
-    return this.#appendedMark - this.loop.writtenMark;
+    return this.#appendedMark - this.loop.releasedMark;
   }
 
   get hasBatch(): boolean {
@@ -81,6 +81,16 @@ export class SessionWriter implements BatchSource {
 
   get pendingBytes(): number {
     return this.#pending === null ? 0 : this.#pending.buffer.length;
+  }
+
+  get nextTally(): SegmentTally | null {
+    return this.#pending?.cuts[0]?.tally ?? this.#tally;
+  }
+
+  get firstPending(): { readonly buffer: Buffer; readonly offset: number } | null {
+    return this.#pending === null || this.#pending.buffer.length === 0
+      ? null
+      : { buffer: this.#pending.buffer.bytes, offset: 0 };
   }
 
   /** Takes one frame of this session. */
@@ -116,10 +126,6 @@ export class SessionWriter implements BatchSource {
     }
   }
 
-  endSegment(): void {
-    this.cut('recovery');
-  }
-
   takeBatch(): Batch | null {
     const batch = this.#pending;
     this.#pending = null;
@@ -152,10 +158,8 @@ export class SessionWriter implements BatchSource {
     if (this.#tally !== null && !fits(this.#context.limits, this.#tally.bytes, lineBytes)) {
       this.#cutAt(pending, start, 'size');
     }
-    this.#tally ??= { firstSeq: seq, lastSeq: seq, frames: 0, bytes: 0, openedAtMs: pending.startedAtMs };
-    this.#tally.lastSeq = seq;
-    this.#tally.frames++;
-    this.#tally.bytes += lineBytes;
+    this.#tally ??= this.#newTally(pending.startedAtMs);
+    this.#count(this.#tally, seq, lineBytes);
     pending.frames++;
     this.#lastSeq = seq;
     this.#appendedMark += lineBytes;
@@ -163,6 +167,20 @@ export class SessionWriter implements BatchSource {
     this.#context.admission.add(lineBytes);
     this.loop.wake();
     return null;
+  }
+
+  #newTally(openedAtMs: number): SegmentTally {
+    const producersBefore = this.#producers.snapshot();
+    return { firstSeq: 0, lastSeq: 0, frames: 0, bytes: 0, openedAtMs, producersBefore };
+  }
+
+  #count(tally: SegmentTally, seq: number, lineBytes: number): void {
+    if (tally.frames === 0) {
+      tally.firstSeq = seq;
+    }
+    tally.lastSeq = seq;
+    tally.frames++;
+    tally.bytes += lineBytes;
   }
 
   #startBatch(): Batch {

@@ -1,59 +1,66 @@
-import { ActiveSegment, type SegmentContent, SyncFailed } from '../segment/active-segment.js';
+import { type SegmentContent, SyncFailed } from '../segment/active-segment.js';
 import { backoffMs } from '../segment/backoff.js';
-import { activePath, sealingPath } from '../segment/layout.js';
+import { lineSeq } from '../segment/line.js';
 import { StorageError } from '../segment/storage-error.js';
+import { BatchQueue } from './batch-queue.js';
 import { GATHER_BYTES } from './gathering.js';
-import { MarkWaiters } from './mark-waiters.js';
 import type { OpenFileOwner } from './open-files.js';
-import { type BatchSource, type Cut, type InFlight, inFlightOf } from './pending-lines.js';
+import type { BatchSource } from './pending-lines.js';
+import { SegmentWriter } from './segment-writer.js';
+import { WriteProgress } from './write-progress.js';
 import type { WriterContext } from './writer-context.js';
 
 const BACKOFF = { firstMs: 100, maxMs: 2000 };
+/** Past this a session is synced though nobody waits: unsynced lines are kept in memory. */
+const UNSYNCED_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
- * The loop that owns a session's file: swap buffers, write, sync when somebody waits, seal at each cut.
+ * The loop that owns a session's file: take what gathered, write, sync when somebody waits, seal at each cut.
  *
- * *Ordering*: one turn at a time (`#phase`), and a turn writes batches and cuts in the order they were made.
+ * *Ordering*: one turn at a time (`#phase`), and a turn does the queue's steps in order.
  * *Group commit*: while a turn runs, arrivals gather in the source's next batch; a turn's sync serves everybody whose
  * bytes were written before it began.
- * *Failure*: a batch that could not be written stays and is tried again before anything else; who waits is told at once.
- * A failed sync is never repeated on its descriptor: the kernel marks the pages clean and the next one would lie.
- * `failures` rises, so that every stream with frames here reports them, and the segment ends.
+ * *Failure*: what is not durable stays in memory. After a failed write it is tried again. A failed sync is never repeated on
+ * its descriptor, since the kernel marks the pages clean and the next one would lie: the segment ends with what was durable,
+ * and the rest is written again into a new one. Who waits is told when that fails too; the loop goes on trying.
  */
 export class WriteLoop implements OpenFileOwner {
-  /** How often written bytes may have been lost by a failed sync. */
-  failures = 0;
-
   readonly #context: WriterContext;
   readonly #source: BatchSource;
-  readonly #waiters = new MarkWaiters();
-  readonly #writtenWaiters = new MarkWaiters();
+  readonly #queue: BatchQueue;
+  readonly #segment: SegmentWriter;
+  readonly #progress: WriteProgress;
   readonly #runTurn = (): Promise<void> => this.#turn();
+  readonly #runBackgroundSync = (): Promise<void> => this.#backgroundSync();
   readonly #gathered = (): void => {
     if (this.#phase === 'gathering') {
       this.#enqueue();
     }
   };
-  readonly #runBackgroundSync = (): Promise<void> => this.#backgroundSync();
-  #segment: ActiveSegment | null;
-  #inFlight: InFlight | null = null;
-  /** Bytes written since the loop was made; durability marks count the same bytes. */
-  #writtenMark = 0;
   #phase: 'quiet' | 'gathering' | 'queued' | 'working' | 'backoff' = 'quiet';
   #closing: Promise<void> | null = null;
   #syncQueued = false;
   #syncDue = false;
-  /** Monotonic milliseconds: arrival of the oldest frame that is not durable. */
-  #oldestUnsyncedMs: number | null = null;
+  /** A sync failed: the segment has to end before anything else is done. */
+  #untrusted = false;
   #failedTurns = 0;
+  #failedSyncs = 0;
   /** Told at the end of each turn. */
   #draining: (() => void)[] = [];
   #error: StorageError | null = null;
 
+  /** @param resumed what recovery found in the session's active file: not durable before a first sync */
   constructor(context: WriterContext, source: BatchSource, resumed: SegmentContent | null) {
     this.#context = context;
     this.#source = source;
-    this.#segment = resumed === null ? null : this.#newSegment(resumed);
+    this.#progress = new WriteProgress(context, resumed !== null);
+    this.#segment = new SegmentWriter(context, source.sessionId, this, resumed);
+    this.#queue = new BatchQueue(
+      (batch) => context.buffers.give(batch.buffer),
+      (frames) => {
+        context.counts.framesWritten += frames;
+      },
+    );
   }
 
   get busy(): boolean {
@@ -65,13 +72,20 @@ export class WriteLoop implements OpenFileOwner {
     return this.#error;
   }
 
-  get writtenMark(): number {
-    return this.#writtenMark;
+  /** Up to here memory was given back: durable bytes, or written ones with LOG_FSYNC=never. */
+  get releasedMark(): number {
+    return this.#progress.released.reached;
   }
 
   /** Nothing is pending, under way or waited for, and there is no file. */
   get isEmpty(): boolean {
-    return this.#phase === 'quiet' && this.#segment === null && !this.#waiters.any && this.#closing === null;
+    return (
+      this.#phase === 'quiet' &&
+      !this.#segment.hasFile &&
+      this.#queue.isEmpty &&
+      !this.#progress.durable.any &&
+      this.#closing === null
+    );
   }
 
   /** The source has something. */
@@ -86,21 +100,23 @@ export class WriteLoop implements OpenFileOwner {
    * @throws StorageError when that failed; the bytes may be stored all the same
    */
   whenDurable(mark: number): Promise<void> {
-    const done = this.#waiters.wait(mark);
-    if (this.#waiters.any) {
+    const done = this.#progress.durable.wait(mark);
+    if (this.#progress.durable.any) {
       this.wake();
     }
     return done;
   }
 
-  /** Resolves when everything before `mark` is written; waits through failures. */
-  whenWritten(mark: number): Promise<void> {
-    return this.#writtenWaiters.wait(mark);
+  /** Resolves when the memory of everything before `mark` was given back; waits through failures. */
+  whenReleased(mark: number): Promise<void> {
+    this.#syncDue = true;
+    this.wake();
+    return this.#progress.released.wait(mark);
   }
 
   /** Written bytes get a sync without anybody waiting: at most LOG_FLUSH_INTERVAL_MS pass unsynced. */
   syncInBackground(): void {
-    if (!this.#syncQueued && this.#segment?.unsynced === true) {
+    if (!this.#syncQueued && this.#segment.unsynced) {
       this.#syncQueued = true;
       this.#context.syncLane.enqueue(this.#runBackgroundSync);
     }
@@ -121,23 +137,17 @@ export class WriteLoop implements OpenFileOwner {
       this.wake();
       await turned;
     }
+    if (this.#error === null) {
+      await this.closeFile();
+    }
     if (this.#error !== null) {
       throw this.#error;
     }
-    await this.closeFile();
-    if (this.#error !== null) {
-      throw this.#error;
-    }
-  }
-
-  #newSegment(resumed?: SegmentContent): ActiveSegment {
-    const { files, directories, layout } = this.#context;
-    return new ActiveSegment(files, directories, activePath(layout, this.#source.sessionId), resumed);
   }
 
   /** Whoever waits is served at once; else lines gather until they are worth a write, for a moment at most. */
   #schedule(): void {
-    const urgent = this.#waiters.any || this.#draining.length > 0 || this.#source.pendingBytes >= GATHER_BYTES;
+    const urgent = this.#progress.durable.any || this.#draining.length > 0 || this.#source.pendingBytes >= GATHER_BYTES;
     if (urgent) {
       this.#enqueue();
     } else if (this.#phase !== 'gathering') {
@@ -156,13 +166,10 @@ export class WriteLoop implements OpenFileOwner {
     this.#phase = 'working';
     try {
       await this.#closing;
-      await this.#writeGathered();
+      await this.#endUntrusted();
+      await this.#write();
       await this.#syncIfDue();
-      this.#stored();
-      this.#phase = 'quiet';
-      if (this.#source.hasBatch || this.#waiters.any) {
-        this.#schedule();
-      }
+      this.#succeeded();
     } catch (error) {
       this.#failed(error);
     }
@@ -180,138 +187,113 @@ export class WriteLoop implements OpenFileOwner {
     }
   }
 
-  async #writeGathered(): Promise<void> {
-    this.#inFlight ??= inFlightOf(this.#source.takeBatch());
-    const inFlight = this.#inFlight;
-    if (inFlight === null) {
-      return;
+  async #write(): Promise<void> {
+    const gathered = this.#source.takeBatch();
+    if (gathered !== null) {
+      this.#queue.add(gathered);
     }
-    const { batch } = inFlight;
-    for (let cut = batch.cuts[inFlight.cuts]; cut !== undefined; cut = batch.cuts[inFlight.cuts]) {
-      await this.#writeUpTo(inFlight, cut.offset);
-      await this.#seal(inFlight, cut);
+    for (let step = this.#queue.next(); step !== null; step = this.#queue.next()) {
+      if (step.kind === 'write') {
+        await this.#segment.append(step.batch.buffer.bytes, step.from, step.to);
+        this.#progress.wrote(step.to - step.from, step.batch.startedAtMs);
+        this.#queue.done(step);
+      } else {
+        if (step.cut.tally.frames > 0) {
+          await this.#segment.seal(step.cut);
+        }
+        this.#queue.done(step);
+        this.#reached();
+      }
     }
-    await this.#writeUpTo(inFlight, batch.buffer.length);
-    this.#context.counts.framesWritten += batch.frames;
-    this.#inFlight = null;
-    this.#context.buffers.give(batch.buffer);
-  }
-
-  async #writeUpTo(inFlight: InFlight, end: number): Promise<void> {
-    const { batch, offset } = inFlight;
-    if (offset === end) {
-      return;
-    }
-    const segment = await this.#openSegment();
-    this.#oldestUnsyncedMs ??= batch.startedAtMs;
-    await segment.append(batch.buffer.bytes, offset, end);
-    inFlight.offset = end;
-    this.#writtenMark += end - offset;
-    this.#context.admission.release(end - offset);
-    this.#context.counts.bytesWritten += end - offset;
-    this.#context.counts.batchesWritten++;
-    this.#writtenWaiters.reach(this.#writtenMark);
-  }
-
-  async #openSegment(): Promise<ActiveSegment> {
-    this.#segment ??= this.#newSegment();
-    if (this.#segment.isOpen) {
-      this.#context.openFiles.touch(this);
-    } else {
-      await this.#context.openFiles.acquire(this);
-      await this.#segment.open();
-    }
-    return this.#segment;
-  }
-
-  async #seal(inFlight: InFlight, cut: Cut): Promise<void> {
-    const { layout, clock, openFiles, events } = this.#context;
-    const { sessionId } = this.#source;
-    const { firstSeq, lastSeq, frames } = cut.tally;
-    inFlight.sealedAtMs ??= Math.floor(clock.wallMs() / 1000) * 1000;
-    const { sealedAtMs } = inFlight;
-    const rawPath = sealingPath(layout, sessionId, { firstSeq, lastSeq, sealedAtMs });
-    const segment = await this.#openSegment();
-    await segment.moveTo(rawPath, layout.sealing);
-    inFlight.sealedAtMs = null;
-    inFlight.cuts++;
-    this.#segment = null;
-    openFiles.release(this);
-    this.#reached();
-    const summary = { sessionId, firstSeq, lastSeq, frames, ...segment.content, producers: cut.producers };
-    events.sealed({ summary, sealedAtMs, reason: cut.reason, rawPath });
   }
 
   async #syncIfDue(): Promise<void> {
-    const asked = this.#context.fsync === 'ack' && this.#waiters.anyUpTo(this.#writtenMark);
-    const due = this.#syncDue || asked;
+    const { fsync, unsynced, clock, events, admission } = this.#context;
+    const asked = this.#syncDue || this.#progress.isAwaited;
+    const due = asked || admission.over || this.#queue.unsyncedBytes >= UNSYNCED_BYTES_MAX;
     this.#syncDue = false;
-    if (this.#segment?.unsynced !== true || this.#context.fsync === 'never') {
+    if (fsync === 'never' || !this.#segment.unsynced) {
       this.#reached();
+    } else if (due) {
+      const startedAtMs = clock.monotonicMs();
+      await this.#segment.sync();
+      events.synced((clock.monotonicMs() - startedAtMs) / 1000);
+      this.#reached();
+    } else {
+      unsynced.add(this);
     }
-    if (this.#segment?.unsynced !== true) {
-      return;
-    }
-    if (!due) {
-      this.#context.unsynced.add(this);
-      return;
-    }
-    const segment = await this.#openSegment();
-    const startedAtMs = this.#context.clock.monotonicMs();
-    await segment.sync();
-    this.#context.events.synced((this.#context.clock.monotonicMs() - startedAtMs) / 1000);
-    this.#reached();
   }
 
-  /** Everything written is durable. */
   #reached(): void {
     this.#context.unsynced.delete(this);
-    if (this.#oldestUnsyncedMs !== null) {
-      this.#context.events.durable((this.#context.clock.monotonicMs() - this.#oldestUnsyncedMs) / 1000);
-      this.#oldestUnsyncedMs = null;
+    this.#failedSyncs = 0;
+    this.#queue.synced();
+    this.#progress.reached();
+  }
+
+  /** What was durable is sealed; what was not is due again, and begins the next segment. */
+  async #endUntrusted(): Promise<void> {
+    const tally = this.#queue.nextTally() ?? this.#source.nextTally;
+    if (!this.#untrusted || tally === null) {
+      return;
     }
-    this.#waiters.reach(this.#writtenMark);
+    await this.#segment.endUntrusted(tally);
+    this.#untrusted = false;
+    this.#progress.rewind(this.#queue.rewind());
+    const first = this.#queue.firstUnsynced() ?? this.#source.firstPending;
+    if (first !== null) {
+      tally.firstSeq = lineSeq(first.buffer, first.offset);
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#error !== null) {
+      this.#error = null;
+      this.#context.failing.delete(this);
+      this.#context.events.recovered(this.#source.sessionId);
+    }
+    this.#failedTurns = 0;
+    this.#phase = 'quiet';
+    if (this.#source.hasBatch || this.#progress.durable.any) {
+      this.#schedule();
+    }
   }
 
   #failed(cause: unknown): void {
-    this.#report(cause);
-    if (this.#segment?.isOpen !== true) {
-      this.#context.openFiles.release(this);
+    const error = this.#report(cause);
+    if (this.#failedSyncs === 1) {
+      // Once it is made good at once, and nobody has to know.
+      this.#enqueue();
+      return;
     }
+    this.#error = error;
+    this.#context.failing.add(this);
+    this.#progress.durable.fail(error);
     this.#phase = 'backoff';
     this.#context.clock.after(backoffMs(++this.#failedTurns, BACKOFF), () => this.#enqueue());
   }
 
-  #report(cause: unknown): void {
+  #report(cause: unknown): StorageError {
     const bySync = cause instanceof SyncFailed;
     const error = StorageError.from(bySync ? cause.cause : cause);
-    this.#error = error;
-    this.#context.failing.add(this);
     this.#context.events.failed(this.#source.sessionId, error, bySync);
-    this.#waiters.fail(error);
     if (bySync) {
-      this.failures++;
-      this.#waiters.reach(this.#writtenMark);
-      this.#source.endSegment();
+      this.#untrusted = true;
+      this.#failedSyncs++;
     }
-  }
-
-  #stored(): void {
-    if (this.#error !== null) {
-      this.#error = null;
-      this.#failedTurns = 0;
-      this.#context.failing.delete(this);
-      this.#context.events.recovered(this.#source.sessionId);
+    if (!this.#segment.isOpen) {
+      this.#context.openFiles.release(this);
     }
+    return error;
   }
 
   async #close(): Promise<void> {
     try {
-      await this.#segment?.close();
+      await this.#segment.close();
+      this.#context.unsynced.delete(this);
     } catch (error) {
       this.#report(error);
-    } finally {
-      this.#context.openFiles.release(this);
+      this.wake();
     }
   }
 }

@@ -202,7 +202,11 @@ export class Metrics {
     };
     gauge('logweir_sessions_open', 'Sessions held in memory.', () => sources.openSessions());
     gauge('logweir_files_open', 'Open active segment files.', () => sources.openFiles());
-    gauge('logweir_queue_bytes', 'Encoded lines that are not written yet.', () => sources.queueBytes());
+    gauge(
+      'logweir_queue_bytes',
+      'Encoded lines that are held in memory: not durable yet, or with LOG_FSYNC=never not written.',
+      () => sources.queueBytes(),
+    );
     gauge('logweir_compression_queue_segments', 'Sealed segments whose steps are not all done.', () =>
       sources.compressionQueue(),
     );

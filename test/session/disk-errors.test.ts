@@ -9,11 +9,20 @@ import { openSessionRoom, temporaryDirectory } from '../support/session-room.js'
 type Operation = 'write' | 'datasync' | 'open' | 'rename' | 'syncDirectory' | 'truncate';
 
 /** The real disk, whose operations fail while `failing` names them. `short` makes writes take a part of what they are given. */
-function failingDisk(): { files: Files; failing: Map<Operation, string>; short: { bytes: number } } {
+function failingDisk(): {
+  files: Files;
+  failing: Map<Operation, string>;
+  once: Set<Operation>;
+  short: { bytes: number };
+} {
   const failing = new Map<Operation, string>();
   const short = { bytes: Number.POSITIVE_INFINITY };
+  const once = new Set<Operation>();
   const check = (operation: Operation): void => {
     const code = failing.get(operation);
+    if (once.delete(operation)) {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    }
     if (code !== undefined) {
       throw Object.assign(new Error(code), { code });
     }
@@ -54,7 +63,7 @@ function failingDisk(): { files: Files; failing: Map<Operation, string>; short: 
       await nodeFiles.syncDirectory(path);
     },
   };
-  return { files, failing, short };
+  return { files, failing, once, short };
 }
 
 const contents = async (path: string): Promise<unknown[]> =>
@@ -97,20 +106,44 @@ describe('a full disk', () => {
 });
 
 describe('a failed fdatasync', () => {
-  test('is reported to everybody with frames on the way, also to a stream that asks later, and the segment ends', async () => {
+  test('is never repeated on its descriptor: the segment ends with what was durable, the rest is written again, nobody notices', async () => {
     await using directory = await temporaryDirectory();
     const disk = failingDisk();
     const room = await openSessionRoom(directory.path, { files: disk.files });
+    await room.take({ session_id: 's', content: 'durable', producer_id: 'p', producer_seq: 1 });
     const early = room.sessions.newIntake();
-    const frame = encodeFrame({ session_id: 's', content: 'early' });
+    const frame = encodeFrame({ session_id: 's', content: 'early', producer_id: 'p', producer_seq: 2 });
     await early.take(frame, 0, frame.length);
+    disk.once.add('datasync');
+    await room.take({ session_id: 's', content: 'during' });
+    expect(room.failures).toEqual(['EIO']);
+    await early.settle();
+    expect(
+      room.sealed.map(({ reason, summary }) => [reason, summary.firstSeq, summary.lastSeq, summary.frames]),
+    ).toEqual([['recovery', 1, 1, 1]]);
+    expect([...(room.sealed[0]?.summary.producers ?? [])]).toEqual([['p', 1]]);
+    expect(await contents(room.sealed[0]?.rawPath ?? '')).toEqual(['durable']);
+    expect(await contents(join(room.layout.active, 's.logtmp'))).toEqual(['early', 'during']);
+    room.sessions.registry.get('s')?.cut('age');
+    await expect.poll(() => room.sealed[1]?.summary).toMatchObject({ firstSeq: 2, lastSeq: 3, frames: 2 });
+  });
+
+  test('that goes on failing is reported, and nothing is lost when the disk comes back', async () => {
+    await using directory = await temporaryDirectory();
+    const disk = failingDisk();
+    const room = await openSessionRoom(directory.path, { files: disk.files });
+    await room.take({ session_id: 's', content: 'durable' });
     disk.failing.set('datasync', 'EIO');
-    await expect(room.take({ session_id: 's', content: 'during' })).rejects.toMatchObject({ errno: 'EIO' });
+    await expect(room.take({ session_id: 's', content: 'during' })).rejects.toMatchObject({
+      errno: 'EIO',
+      code: 'DISK_FAILED',
+    });
+    expect(room.sessions.storageError).toMatchObject({ errno: 'EIO' });
     disk.failing.clear();
-    await expect(early.settle()).rejects.toThrow('a sync failed');
     await room.take({ session_id: 's', content: 'after' });
-    expect(room.sealed.map(({ reason, summary }) => [reason, summary.lastSeq])).toEqual([['recovery', 2]]);
-    expect(await contents(join(room.layout.active, 's.logtmp'))).toEqual(['after']);
+    expect(room.sessions.storageError).toBeNull();
+    expect(room.sealed.map(({ reason }) => reason)).toEqual(['recovery']);
+    expect(await contents(join(room.layout.active, 's.logtmp'))).toEqual(['during', 'after']);
   });
 });
 

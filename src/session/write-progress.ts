@@ -1,0 +1,51 @@
+import { MarkWaiters } from './mark-waiters.js';
+import type { WriterContext } from './writer-context.js';
+
+/**
+ * How far a session has come, in marks: bytes since its writer was made. Appended ≥ written ≥ durable; memory is given back when
+ * bytes are durable (with LOG_FSYNC=never when they are written).
+ */
+export class WriteProgress {
+  readonly durable: MarkWaiters;
+  readonly released = new MarkWaiters(0);
+  readonly #context: WriterContext;
+  #written = 0;
+  /** Monotonic milliseconds: arrival of the oldest frame that is written and not durable. */
+  #oldestMs: number | null = null;
+
+  /** @param resumed whether there is a file from before: it is not durable before a first sync */
+  constructor(context: WriterContext, resumed: boolean) {
+    this.#context = context;
+    this.durable = new MarkWaiters(resumed ? -1 : 0);
+  }
+
+  /** Whether anybody waits for bytes that are written. */
+  get isAwaited(): boolean {
+    return this.durable.anyUpTo(this.#written);
+  }
+
+  /** @param sinceMs when the first of their lines came */
+  wrote(bytes: number, sinceMs: number): void {
+    this.#oldestMs ??= sinceMs;
+    this.#written += bytes;
+    this.#context.counts.bytesWritten += bytes;
+    this.#context.counts.batchesWritten++;
+  }
+
+  /** Bytes that were written have to be written again. */
+  rewind(bytes: number): void {
+    this.#written -= bytes;
+  }
+
+  /** Everything written is as durable as it gets. */
+  reached(): void {
+    const { clock, events, admission } = this.#context;
+    if (this.#oldestMs !== null) {
+      events.durable((clock.monotonicMs() - this.#oldestMs) / 1000);
+      this.#oldestMs = null;
+    }
+    admission.release(this.#written - this.released.reached);
+    this.released.reach(this.#written);
+    this.durable.reach(this.#written);
+  }
+}
