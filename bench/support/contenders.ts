@@ -1,0 +1,110 @@
+/** The rows of the table: how each server is started and told to listen where. */
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { NodeChild } from './node-child.js';
+import { logweirExecutable } from './repository.js';
+
+export const CONTENDERS = ['ceiling', 'logweir', 'straightforward'] as const;
+export type Contender = (typeof CONTENDERS)[number];
+
+export interface ServerOptions {
+  readonly logDir: string;
+  readonly compression: 'none' | 'gzip';
+  /** Further variables of the server, for trials. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly core: number | null;
+  /** A directory for --cpu-prof, or null. */
+  readonly profileDirectory: string | null;
+}
+
+export interface RunningServer {
+  readonly child: NodeChild;
+  readonly grpcPort: number;
+}
+
+const READY_DEADLINE_MS = 30_000;
+const READY_POLL_MS = 20;
+
+export async function startServer(contender: Contender, options: ServerOptions): Promise<RunningServer> {
+  return contender === 'logweir' ? startLogweir(options) : startOwn(contender, options);
+}
+
+async function startLogweir(options: ServerOptions): Promise<RunningServer> {
+  const [grpcPort, httpPort] = await freePorts();
+  const child = startChild(options, [logweirExecutable(), 'serve'], {
+    LOG_LEVEL: 'info',
+    LOG_COMPRESSION: options.compression,
+    GRPC_HOST: '127.0.0.1',
+    GRPC_PORT: String(grpcPort),
+    HTTP_HOST: '127.0.0.1',
+    HTTP_PORT: String(httpPort),
+  });
+  await orKill(child, child.while(readiness(`http://127.0.0.1:${httpPort}/readyz`)));
+  return { child, grpcPort };
+}
+
+async function startOwn(contender: 'ceiling' | 'straightforward', options: ServerOptions): Promise<RunningServer> {
+  const script = contender === 'ceiling' ? './discard-server.js' : './straightforward-server.js';
+  const child = startChild(options, [fileURLToPath(new URL(script, import.meta.url))], {});
+  const [, port] = await orKill(child, child.saying(/^listening on (\d+)$/m));
+  return { child, grpcPort: Number(port) };
+}
+
+function startChild(options: ServerOptions, command: string[], environment: Record<string, string>): NodeChild {
+  const { profileDirectory } = options;
+  return new NodeChild({
+    command,
+    nodeOptions: profileDirectory === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`],
+    environment: { ...environment, ...options.environment, LOG_DIR: options.logDir },
+    core: options.core,
+  });
+}
+
+async function orKill<Value>(child: NodeChild, promise: Promise<Value>): Promise<Value> {
+  try {
+    return await promise;
+  } catch (error) {
+    child.kill();
+    throw error;
+  }
+}
+
+async function readiness(url: string): Promise<void> {
+  const deadline = performance.now() + READY_DEADLINE_MS;
+  while (!(await isOk(url))) {
+    if (performance.now() > deadline) {
+      throw new Error(`${url} did not answer 200 within ${READY_DEADLINE_MS / 1000} s`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+}
+
+async function isOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url);
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Two ports that nobody listens on now. */
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()] as const;
+  const [grpc, http] = await Promise.all([listen(servers[0]), listen(servers[1])]);
+  for (const server of servers) {
+    server.close();
+  }
+  return [grpc, http];
+}
+
+function listen(server: ReturnType<typeof createServer>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : 0);
+    });
+  });
+}
