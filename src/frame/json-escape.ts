@@ -4,9 +4,10 @@
  * Escaped as JSON.stringify does it, and beyond that U+007F to U+009F, U+2028 and U+2029 as \uXXXX: no reader, whatever
  * it takes for a line break or a terminal command, meets one that an agent wrote.
  */
+
 /**
- * Bytes that are free behind every string that is written, for the punctuation, keys and numbers that follow it. More than
- * one of each needs at most 16 + 27 bytes, and the ends of 100 nested objects 100.
+ * Bytes that are free behind every string that is written, for the punctuation, keys and numbers that follow it. More
+ * than one of each needs at most 16 + 27 bytes, and the ends of 100 nested objects 100.
  */
 export const ROOM_BYTES = 256;
 
@@ -16,38 +17,26 @@ export const CHUNK_BYTES = 4096;
 /** The longest that one source byte becomes: an escape such as \u0007. */
 export const ESCAPE_BYTES_MAX = 6;
 
-const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const DELETE = 0x7f;
 
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
 
-/** What stands behind the backslash for an ASCII character; `u` when it has no short escape; 0 when it needs none. */
-export const ESCAPES = new Uint8Array(128);
-ESCAPES.fill(0x75, 0, 0x20);
-ESCAPES[DELETE] = 0x75;
-ESCAPES[0x08] = 0x62;
-ESCAPES[0x09] = 0x74;
-ESCAPES[0x0a] = 0x6e;
-ESCAPES[0x0c] = 0x66;
-ESCAPES[0x0d] = 0x72;
-ESCAPES[QUOTE] = QUOTE;
-ESCAPES[BACKSLASH] = BACKSLASH;
-
-/** Writes the escape of an ASCII character that has one. */
-export function writeEscape(byte: number, target: Buffer, at: number): number {
-  // Below 0x80: within the table.
-  const escape = ESCAPES[byte]!;
-  target[at] = BACKSLASH;
-  target[at + 1] = escape;
-  if (escape !== 0x75) {
-    return at + 2;
-  }
-  return writeHex(byte, target, at);
+/**
+ * How each ASCII character stands in a string: in the lower half one or two bytes ready for one store, in the upper
+ * half how many they are; 0 for those that need \uXXXX.
+ */
+export const ASCII = new Int32Array(128);
+for (let byte = 0x20; byte < DELETE; byte++) {
+  ASCII[byte] = (1 << 16) | byte;
+}
+// Each character and what stands behind the backslash for it.
+for (const [character, escape] of ['""', '\\\\', '\bb', '\ff', '\nn', '\rr', '\tt']) {
+  ASCII[character!.charCodeAt(0)] = (2 << 16) | (escape!.charCodeAt(0) << 8) | BACKSLASH;
 }
 
 /** Writes \uXXXX. */
-function writeHex(codeUnit: number, target: Buffer, at: number): number {
+export function writeHex(codeUnit: number, target: Buffer, at: number): number {
   target[at] = BACKSLASH;
   target[at + 1] = 0x75;
   target[at + 2] = HEX_DIGITS[codeUnit >>> 12]!;

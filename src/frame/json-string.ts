@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { FrameSource } from './frame-source.js';
 import {
+  ASCII,
   CHUNK_BYTES,
   ESCAPE_BYTES_MAX,
-  ESCAPES,
   ROOM_BYTES,
-  writeEscape,
+  writeHex,
   writeReplacement,
   writeSequence,
 } from './json-escape.js';
@@ -16,6 +16,9 @@ import { sequenceLength } from './utf8.js';
 
 const QUOTE = 0x22;
 
+/** What a KeyFragment stores. */
+const PREFIX_BYTES_MAX = 16;
+
 /**
  * Writes UTF-8 as a JSON string with its quotes.
  *
@@ -23,10 +26,10 @@ const QUOTE = 0x22;
  * it takes for a line break or a terminal command, meets one that an agent wrote. All else stays raw UTF-8. Bytes that
  * are no UTF-8 become U+FFFD, one for each maximal subpart, as the WHATWG decoder does it.
  *
- * Words of four bytes are copied as long as none of their bytes is below 0x20, a quote, a backslash, 0x7f or above. Each
- * term of `marks` sets the top bit of a byte it looks for; a borrow or carry into the next byte can only come from such a
- * byte, so a clean word has no mark. The terms stand in each loop and not in a function: V8 stops inlining it when short
- * strings came first, and 90 bytes then take 156 ns and not 73.
+ * Words of four bytes are copied as long as none of their bytes is below 0x20, a quote, a backslash, 0x7f or above.
+ * Each term of `marks` sets the top bit of a byte it looks for; a borrow or carry into the next byte can only come from
+ * such a byte, so a clean word has no mark. The terms stand in each loop and not in a function: V8 stops inlining it
+ * when short strings came first, and 90 bytes then take 156 ns and not 73.
  *
  * @param prefix what stands before the string, up to and with its opening quote: one call and one store less
  * @param at where to write in `out`; `out.length` does not move
@@ -41,10 +44,10 @@ export function writeJsonString(
   at: number,
 ): number {
   if (end - start > CHUNK_BYTES || end + 4 > source.bytes.length) {
-    out.reserve(at, ROOM_BYTES);
+    out.reserve(at, PREFIX_BYTES_MAX + ROOM_BYTES);
     return writeChunks(source, start, end, out, prefix.write(out.view, at));
   }
-  out.reserve(at, (end - start) * ESCAPE_BYTES_MAX + ROOM_BYTES);
+  out.reserve(at, PREFIX_BYTES_MAX + (end - start) * ESCAPE_BYTES_MAX + 1 + ROOM_BYTES);
   const from = source.view;
   const to = out.view;
   let o = prefix.write(to, at) | 0;
@@ -107,12 +110,14 @@ export function writeJsonString(
 function writeChunks(source: FrameSource, start: number, end: number, out: LineBuffer, at: number): number {
   const bytes = source.bytes;
   const from = source.view;
-  let o = at;
-  let i = start;
+  let o = at | 0;
+  let i = start | 0;
+  // Asked once: to ask again at each character would be quadratic.
+  let isAsked = false;
   while (i < end) {
     const chunkEnd = end - i > CHUNK_BYTES ? i + CHUNK_BYTES : end;
-    // The last character may begin in this chunk and end behind it: three bytes more.
-    out.reserve(o, (chunkEnd - i) * ESCAPE_BYTES_MAX + 3 + ROOM_BYTES);
+    // The last character may begin in this chunk and end behind it: three bytes more, and the quote.
+    out.reserve(o, (chunkEnd - i) * ESCAPE_BYTES_MAX + 4 + ROOM_BYTES);
     const target = out.bytes;
     const to = out.view;
     while (i < chunkEnd) {
@@ -130,28 +135,30 @@ function writeChunks(source: FrameSource, start: number, end: number, out: LineB
         to.setInt32(o, word, true);
         o += 4;
       }
-      // Bytes up to the next one that wants care. `i` is below `chunkEnd`, so within `bytes`: the `!` here stand on it.
-      let byte = 0;
-      while (i < chunkEnd && (byte = bytes[i]!) < 0x80 && ESCAPES[byte] === 0) {
-        target[o++] = byte;
-        i++;
+      // The word that was not copied. `i` is below `chunkEnd`, so within `bytes`: the `!` here stand on it.
+      for (let last = Math.min(i + 4, chunkEnd); i < last; ) {
+        const byte = bytes[i]!;
+        if (byte < 0x80) {
+          const ascii = ASCII[byte]!;
+          if (ascii === 0) {
+            o = writeHex(byte, target, o);
+          } else {
+            to.setInt16(o, ascii, true);
+            o += ascii >> 16;
+          }
+          i++;
+          continue;
+        }
+        if (!isAsked && end - i >= UNICODE_BYTES_MIN && isUtf8(bytes.subarray(i, end))) {
+          return copyUnicode(source, i, end, out, o);
+        }
+        isAsked = true;
+        do {
+          const length = sequenceLength(bytes, i, end);
+          o = length > 0 ? writeSequence(bytes, i, length, target, o) : writeReplacement(target, o);
+          i += length > 0 ? length : -length;
+        } while (i < chunkEnd && bytes[i]! >= 0x80);
       }
-      if (i >= chunkEnd) {
-        break;
-      }
-      if (byte < 0x80) {
-        o = writeEscape(byte, target, o);
-        i++;
-        continue;
-      }
-      if (end - i >= UNICODE_BYTES_MIN && isUtf8(bytes.subarray(i, end))) {
-        return copyUnicode(source, i, end, out, o);
-      }
-      do {
-        const length = sequenceLength(bytes, i, end);
-        o = length > 0 ? writeSequence(bytes, i, length, target, o) : writeReplacement(target, o);
-        i += length > 0 ? length : -length;
-      } while (i < chunkEnd && bytes[i]! >= 0x80);
     }
   }
   out.bytes[o] = QUOTE;

@@ -1,6 +1,7 @@
 /**
  * Up to sixteen ASCII bytes that are written as two doubles: a key such as `,"content":` in two stores of eight bytes
- * (8 ns against 25 ns for a byte loop). ASCII is safe for that: its top bits never make a NaN, whose bits a store may change.
+ * (8 ns against 25 ns for a byte loop). ASCII is safe for that: its top bits never make a NaN, whose bits a store may
+ * change.
  */
 export class KeyFragment {
   readonly length: number;

@@ -1,4 +1,5 @@
 import type { FrameSource } from './frame-source.js';
+import type { EntryReader } from './struct-entry.js';
 import { isUtf8 } from './utf8.js';
 
 const SLOTS = 1024;
@@ -17,8 +18,28 @@ export class KeySet {
   private owner = 0;
   private size = 0;
 
-  /** Empties the set. */
-  clear(): void {
+  /**
+   * Whether surely no key of the Struct at `start` comes twice. Stops where the Struct is malformed: who writes it finds
+   * that too.
+   */
+  allDiffer(entry: EntryReader, source: FrameSource, start: number, end: number): boolean {
+    this.clear();
+    let isFirst = true;
+    let position = start;
+    while (position < end) {
+      position = entry.read(source.bytes, position, end);
+      if (position < 0 || (position === end && isFirst)) {
+        return true;
+      }
+      isFirst = false;
+      if (entry.isEntry && !this.add(source, entry.keyStart, entry.keyEnd)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private clear(): void {
     this.size = 0;
     this.owner = (this.owner + 1) | 0;
     if (this.owner <= 0) {
@@ -31,7 +52,7 @@ export class KeySet {
    * Adds a key.
    * @returns false when it may equal one that was added before
    */
-  add(source: FrameSource, start: number, end: number): boolean {
+  private add(source: FrameSource, start: number, end: number): boolean {
     const view = source.view;
     let hash = end - start;
     let seen = 0;

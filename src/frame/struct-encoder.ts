@@ -7,6 +7,7 @@ import { KeyFragment } from './key-fragment.js';
 import { KeySet } from './key-set.js';
 import { METADATA_DEPTH_MAX } from './limits.js';
 import type { LineBuffer } from './line-buffer.js';
+import { EntryReader } from './struct-entry.js';
 import { DELIMITED, FIXED64, VARINT, WireReader } from './wire.js';
 
 const NOT_A_STRUCT: FrameProblem = { field: 'metadata', reason: 'is not a valid google.protobuf.Struct message' };
@@ -53,19 +54,14 @@ interface Entry {
  * - What is overwritten (an entry of a repeated key, a kind of a Value) is stepped over and not read.
  * - Unknown fields are stepped over; known fields in a wrong wire type are refused.
  *
- * Each object is read twice, once to see whether its keys differ and once to write it; only when they may not differ are
- * its entries collected in a Map. The cost therefore stays linear in the bytes, whatever a client sends.
+ * Each object is read twice, once to see whether its keys differ and once to write it; only when they may not differ
+ * are its entries collected in a Map. The cost therefore stays linear in the bytes, whatever a client sends.
  */
 export class StructEncoder {
   private readonly wire = new WireReader();
+  private readonly entry = new EntryReader();
   private readonly keys = new KeySet();
   private problem: FrameProblem = NOT_A_STRUCT;
-  /** What `readEntry` found last. */
-  private isEntry = false;
-  private keyStart = 0;
-  private keyEnd = 0;
-  private valueStart = 0;
-  private valueEnd = 0;
 
   /**
    * Writes the Struct at `source.bytes[start]` up to `end`.
@@ -94,43 +90,34 @@ export class StructEncoder {
       this.problem = TOO_DEEP;
       return -1;
     }
-    if (!this.keysDiffer(source, start, end)) {
+    if (!this.keys.allDiffer(this.entry, source, start, end)) {
       return this.writeDistinct(source, start, end, out, at, depth);
     }
     let o = at;
     out.view.setUint8(o++, OPEN_BRACE);
     let position = start;
     while (position < end) {
-      position = this.readEntry(source, position, end);
+      position = this.entry.read(source.bytes, position, end);
       if (position < 0) {
         return -1;
       }
-      if (this.isEntry) {
-        o = this.writeEntry(source, this.keyStart, this.keyEnd, this.valueStart, this.valueEnd, out, o, depth);
+      if (this.entry.isEntry) {
+        o = this.writeEntry(
+          source,
+          this.entry.keyStart,
+          this.entry.keyEnd,
+          this.entry.valueStart,
+          this.entry.valueEnd,
+          out,
+          o,
+          depth,
+        );
         if (o < 0) {
           return -1;
         }
       }
     }
     return close(out, at, o, CLOSE_BRACE);
-  }
-
-  /** Whether no key of the Struct comes twice, for sure. Stops where the Struct is malformed: to write it finds that too. */
-  private keysDiffer(source: FrameSource, start: number, end: number): boolean {
-    this.keys.clear();
-    let isFirst = true;
-    let position = start;
-    while (position < end) {
-      position = this.readEntry(source, position, end);
-      if (position < 0 || (position === end && isFirst)) {
-        return true;
-      }
-      isFirst = false;
-      if (this.isEntry && !this.keys.add(source, this.keyStart, this.keyEnd)) {
-        return false;
-      }
-    }
-    return true;
   }
 
   /** Writes a Struct whose keys may repeat. */
@@ -146,12 +133,12 @@ export class StructEncoder {
     const entries = new Map<string, Entry>();
     let position = start;
     while (position < end) {
-      position = this.readEntry(source, position, end);
+      position = this.entry.read(source.bytes, position, end);
       if (position < 0) {
         return -1;
       }
-      if (this.isEntry) {
-        const { keyStart, keyEnd, valueStart, valueEnd } = this;
+      if (this.entry.isEntry) {
+        const { keyStart, keyEnd, valueStart, valueEnd } = this.entry;
         entries.set(source.bytes.toString('utf8', keyStart, keyEnd), { keyStart, keyEnd, valueStart, valueEnd });
       }
     }
@@ -192,89 +179,6 @@ export class StructEncoder {
     }
     out.view.setUint8(o, COMMA);
     return o + 1;
-  }
-
-  /**
-   * Reads one field of a Struct; `isEntry` says whether it was an entry, and the offsets where its parts stand.
-   * @returns the position behind it, -1 when it is malformed
-   */
-  private readEntry(source: FrameSource, position: number, end: number): number {
-    const bytes = source.bytes;
-    const wire = this.wire;
-    if (this.readShortEntry(bytes, position, end)) {
-      return this.valueEnd;
-    }
-    const payload = wire.readTag(bytes, position, end);
-    const tag = wire.tag;
-    this.isEntry = tag === 10;
-    if (payload < 0 || (tag >>> 3 === 1 && !this.isEntry)) {
-      return -1;
-    }
-    if (!this.isEntry) {
-      return wire.skip(bytes, payload, end, tag);
-    }
-    const entryEnd = wire.readDelimited(bytes, payload, end);
-    this.keyStart = this.keyEnd = this.valueStart = this.valueEnd = 0;
-    let next = wire.payload;
-    while (next < entryEnd) {
-      next = this.readEntryField(bytes, next, entryEnd);
-      if (next < 0) {
-        return -1;
-      }
-    }
-    return entryEnd;
-  }
-
-  /**
-   * Reads an entry as every serializer writes it (key, value, one-byte lengths), in half the time.
-   * @returns false when it is another, or malformed; nothing is read then
-   */
-  private readShortEntry(bytes: Buffer, position: number, end: number): boolean {
-    // Every index below is checked to be below `end`, so within `bytes`: the `!` stand on it.
-    if (position + 6 > end || bytes[position] !== 10 || bytes[position + 2] !== 10) {
-      return false;
-    }
-    const entryEnd = position + 2 + bytes[position + 1]!;
-    const keyStart = position + 4;
-    const keyEnd = keyStart + bytes[position + 3]!;
-    // A length of 0x80 or more has a second byte, and 128 or more is here too long.
-    if (entryEnd > end || entryEnd >= position + 130 || keyEnd + 2 > entryEnd || bytes[keyEnd] !== 18) {
-      return false;
-    }
-    if (keyEnd + 2 + bytes[keyEnd + 1]! !== entryEnd) {
-      return false;
-    }
-    this.isEntry = true;
-    this.keyStart = keyStart;
-    this.keyEnd = keyEnd;
-    this.valueStart = keyEnd + 2;
-    this.valueEnd = entryEnd;
-    return true;
-  }
-
-  /** Reads a field of a map entry: 1 key string, 2 value Value. */
-  private readEntryField(bytes: Buffer, position: number, end: number): number {
-    const wire = this.wire;
-    const payload = wire.readTag(bytes, position, end);
-    if (payload < 0) {
-      return -1;
-    }
-    const tag = wire.tag;
-    if (tag >>> 3 > 2) {
-      return wire.skip(bytes, payload, end, tag);
-    }
-    if ((tag & 7) !== DELIMITED) {
-      return -1;
-    }
-    const fieldEnd = wire.readDelimited(bytes, payload, end);
-    if (tag === 10) {
-      this.keyStart = wire.payload;
-      this.keyEnd = fieldEnd;
-    } else {
-      this.valueStart = wire.payload;
-      this.valueEnd = fieldEnd;
-    }
-    return fieldEnd;
   }
 
   private writeList(

@@ -208,6 +208,14 @@ describe('a string', () => {
     }
   });
 
+  it('is the same when it is long and ends in bytes that are no UTF-8, in time that follows its length', () => {
+    const bytes = Buffer.concat([Buffer.from('漢字"\u2028'.repeat(100_000)), Buffer.of(0xe6, 0xbc)]);
+    const started = performance.now();
+    expect(contentLine(bytes) === quote(bytes.toString())).toBe(true);
+    // Quadratic would be a minute.
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   it('may break a character at any byte of a chunk', () => {
     for (let before = 4080; before < 4100; before++) {
       const text = `${'x'.repeat(before)}🚀漢\n"${'y'.repeat(50)}`;

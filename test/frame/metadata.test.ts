@@ -176,8 +176,8 @@ describe('metadata', () => {
   });
 
   it('is refused when it is nested deeper than 100 messages', () => {
-    const lists = (depth: number): Buffer => {
-      let item = wire.value.null();
+    const lists = (depth: number, innermost = wire.value.null()): Buffer => {
+      let item = innermost;
       for (let level = 0; level < depth; level++) {
         item = wire.value.list(item);
       }
@@ -189,6 +189,8 @@ describe('metadata', () => {
       line: expect.stringContaining(`${'['.repeat(deepest)}null${']'.repeat(deepest)}`),
     });
     expect(encode(lists(deepest + 1))).toEqual(TOO_DEEP);
+    expect(encode(lists(deepest, wire.value.list()))).toEqual(TOO_DEEP);
+    expect(encode(lists(deepest, wire.value.struct()))).toEqual(TOO_DEEP);
     expect(encode(lists(2000))).toEqual(TOO_DEEP);
   });
 

@@ -1,4 +1,4 @@
-/** A protobuf writer that also writes what no serializer would: any field in any wire type, any order, any number of times. */
+/** A protobuf writer that also writes what no serializer would: any field in any wire type, any order, any number. */
 
 export type Bytes = Uint8Array;
 
