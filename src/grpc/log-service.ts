@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
 
 /** Beside dist/ and src/ alike. */
@@ -22,6 +23,7 @@ const loaded = loadSync('services/logging/v1/logging.proto', {
  */
 export const logServiceDefinition = {
   WriteLogStream: withRawRequests<WriteLogResponse>('WriteLogStream'),
+  WriteLogBatches: withRawRequests<WriteLogAck>('WriteLogBatches'),
 };
 
 function withRawRequests<Response>(method: string): MethodDefinition<Buffer, Response> {

@@ -2,19 +2,22 @@ import {
   type ChannelOptions,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerReadableStream,
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake } from '../session/intake.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
 import { Health } from './health.js';
 import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
 import { readMessagesWith } from './message-reader.js';
 import { addReflection } from './reflection.js';
+import type { WriteCall, WriteCallParts } from './write-call.js';
+import { WriteLogBatches } from './write-log-batches.js';
 import { WriteLogStream } from './write-log-stream.js';
 
 /** An agent that is done half-closes within moments; one that streams for ever is told to come back. */
@@ -26,9 +29,6 @@ const REFLECTED = [
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
 ];
-
-type WriteLogCall = ServerReadableStream<Buffer, WriteLogResponse>;
-type WriteLogRespond = sendUnaryData<WriteLogResponse>;
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -42,12 +42,20 @@ export interface GrpcServerOptions {
   readonly metrics: Metrics;
 }
 
+/** A batch holds at least four frames of the largest size. */
+function maxBatchBytes(maxFrameBytes: number): number {
+  return 4 * maxFrameBytes;
+}
+
 /** The server without its services: what the ceiling of the benchmark is measured with, too. */
 export function createServer(maxFrameBytes: number): Server {
-  const limits = new Map([[logServiceDefinition.WriteLogStream.path, maxFrameBytes]]);
+  const limits = new Map([
+    [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
+    [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
+  ]);
   const options: ChannelOptions = {
     // For all but frames, which have a reader of their own; and how far a compressed one inflates before anybody sees it.
-    'grpc.max_receive_message_length': 2 * maxFrameBytes,
+    'grpc.max_receive_message_length': maxBatchBytes(maxFrameBytes),
     'grpc.enable_channelz': 0,
     // An agent behind a cut line is noticed after time + timeout.
     'grpc.keepalive_time_ms': 30_000,
@@ -62,14 +70,19 @@ export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #server: Server;
   readonly #health = new Health([LOG_SERVICE]);
-  readonly #streams = new Set<WriteLogStream>();
+  readonly #calls = new Set<WriteCall>();
   #draining = false;
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
     this.#server = createServer(options.maxFrameBytes);
     this.#server.addService(logServiceDefinition, {
-      WriteLogStream: (call: WriteLogCall, respond: WriteLogRespond) => this.#writeLogStream(call, respond),
+      WriteLogStream: (
+        call: ServerReadableStream<Buffer, WriteLogResponse>,
+        respond: sendUnaryData<WriteLogResponse>,
+      ) => this.#track(new WriteLogStream(call, respond, this.#parts('WriteLogStream'))),
+      WriteLogBatches: (call: ServerDuplexStream<Buffer, WriteLogAck>) =>
+        this.#track(new WriteLogBatches(call, this.#parts('WriteLogBatches'), maxBatchBytes(options.maxFrameBytes))),
     });
     this.#health.addTo(this.#server);
     addReflection(this.#server, options.descriptorSet, REFLECTED);
@@ -103,29 +116,33 @@ export class GrpcServer {
     this.#health.setServing(false);
     this.#server.tryShutdown(() => undefined);
     await this.#allEndedWithin(DRAIN_GRACE_MS);
-    for (const stream of this.#streams) {
-      stream.shutDown();
+    for (const call of this.#calls) {
+      call.shutDown();
     }
-    await Promise.all(Array.from(this.#streams, (stream) => stream.ended));
+    await Promise.all(Array.from(this.#calls, (call) => call.ended));
     // Statuses are on their way out of the sockets' buffers.
     await new Promise((resolve) => setTimeout(resolve, 50));
     this.#server.forceShutdown();
   }
 
-  #writeLogStream(call: WriteLogCall, respond: WriteLogRespond): void {
+  /** A call ends before the server does: it is told when that goes down. */
+  #track(call: WriteCall): void {
+    this.#calls.add(call);
+    void call.ended.then(() => this.#calls.delete(call));
+    if (this.#draining) {
+      call.shutDown();
+    }
+  }
+
+  #parts(method: string): WriteCallParts {
     const { newIntake, durable, metrics, logger } = this.#options;
-    const stream = new WriteLogStream(call, respond, {
+    return {
       newIntake,
       durable,
-      refused: (problem: FrameProblem) => metrics.framesRefused.inc({ reason: problem.field }),
-      handled: (code) => metrics.grpcHandled.inc({ grpc_method: 'WriteLogStream', grpc_code: status[code] }),
+      refused: (problem) => metrics.framesRefused.inc({ reason: problem.field }),
+      handled: (code) => metrics.grpcHandled.inc({ grpc_method: method, grpc_code: status[code] }),
       failed: (error) => logger.error({ err: error }, 'a session could not be opened'),
-    });
-    this.#streams.add(stream);
-    void stream.ended.then(() => this.#streams.delete(stream));
-    if (this.#draining) {
-      stream.shutDown();
-    }
+    };
   }
 
   async #allEndedWithin(graceMs: number): Promise<void> {
@@ -133,7 +150,7 @@ export class GrpcServer {
     const grace = new Promise((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([Promise.all(Array.from(this.#streams, (stream) => stream.ended)), grace]);
+    await Promise.race([Promise.all(Array.from(this.#calls, (call) => call.ended)), grace]);
     clearTimeout(timer);
   }
 }

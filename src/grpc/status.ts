@@ -28,6 +28,16 @@ export function invalidFrame(index: number, problem: FrameProblem, progress: Pro
   return { code: status.INVALID_ARGUMENT, details, metadata };
 }
 
+/** A message that can't be read as a batch, or comes out of order: the stream can't go on. */
+export function invalidBatch(lastBatchId: number, problem: FrameProblem): StatusObject {
+  const where = lastBatchId < 0 ? 'the first batch' : `the batch after batch_id ${lastBatchId}`;
+  return {
+    code: status.INVALID_ARGUMENT,
+    details: `${where}: ${problem.field} ${problem.reason}`,
+    metadata: new Metadata(),
+  };
+}
+
 /** The server goes down; the same call can be made again once it is back. */
 export function shuttingDown(progress: Progress): StatusObject {
   const details = `the server is shutting down; ${progress.written} frames of this stream were stored`;

@@ -1,20 +1,11 @@
-import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryData, status } from '@grpc/grpc-js';
+import { type ServerReadableStream, type StatusObject, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
 import { invalidFrame, notStored, shuttingDown } from './status.js';
+import type { WriteCall, WriteCallParts } from './write-call.js';
 
 const FRAMES_RECEIVED_MAX = 0xffff_ffff;
-
-export interface WriteLogStreamParts {
-  readonly newIntake: () => Intake;
-  /** Whether a response means fdatasync'ed. */
-  readonly durable: boolean;
-  refused(problem: FrameProblem): void;
-  handled(code: status): void;
-  /** Something that is not the client's doing. */
-  failed(error: unknown): void;
-}
 
 /**
  * One call of WriteLogStream.
@@ -24,42 +15,42 @@ export interface WriteLogStreamParts {
  * *Answer*: exactly one, after everything taken is durable: the response when the client half-closed, INVALID_ARGUMENT at the first
  * invalid frame, UNAVAILABLE when the server goes down. A client that vanished gets none; what had arrived is stored.
  */
-export class WriteLogStream {
+export class WriteLogStream implements WriteCall {
+  readonly ended: Promise<void>;
   readonly #call: ServerReadableStream<Buffer, WriteLogResponse>;
   readonly #respond: sendUnaryData<WriteLogResponse>;
-  readonly #parts: WriteLogStreamParts;
+  readonly #parts: WriteCallParts;
   readonly #intake: Intake;
+  /** A frame whose session is looked up, or a pause: `end` may be emitted before it is over. */
+  #waiting: Promise<void> | null = null;
+  /** Answers the call instead of the response. */
+  #refusal: StatusObject | null = null;
+  #goingDown = false;
   #state: 'reading' | 'ending' | 'ended' = 'reading';
-  readonly #ended: Promise<void>;
   #resolveEnded: () => void = () => undefined;
 
   constructor(
     call: ServerReadableStream<Buffer, WriteLogResponse>,
     respond: sendUnaryData<WriteLogResponse>,
-    parts: WriteLogStreamParts,
+    parts: WriteCallParts,
   ) {
     this.#call = call;
     this.#respond = respond;
     this.#parts = parts;
     this.#intake = parts.newIntake();
-    this.#ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
     call.on('data', (frame: Buffer) => this.#take(frame));
     // A disconnect looks like an end too; the response then goes nowhere.
-    call.on('end', () => void this.#end((ranges) => this.#acknowledge(ranges)));
-    call.on('error', () => void this.#end(() => this.#refuse({ code: status.CANCELLED, details: 'stream error' })));
-    call.on('cancelled', () => void this.#end(() => this.#finish(status.CANCELLED)));
+    call.on('end', () => void this.#end());
+    call.on('error', () => void this.#end());
+    call.on('cancelled', () => void this.#end());
   }
 
-  /** Resolves when the call has been answered. */
-  get ended(): Promise<void> {
-    return this.#ended;
-  }
-
-  /** Answers UNAVAILABLE once everything that was taken is durable. */
   shutDown(): void {
-    void this.#end(() => this.#refuse(shuttingDown(this.#intake)));
+    this.#goingDown = true;
+    void this.#end();
   }
 
   #take(frame: Buffer): void {
@@ -70,10 +61,10 @@ export class WriteLogStream {
     if (result === null) {
       const pressure = this.#intake.pressure();
       if (pressure !== null) {
-        void this.#pauseUntil(pressure);
+        this.#waiting = this.#pauseUntil(pressure);
       }
     } else if (result instanceof Promise) {
-      void this.#pauseUntil(result);
+      this.#waiting = this.#pauseUntil(result);
     } else {
       this.#invalid(result);
     }
@@ -88,24 +79,35 @@ export class WriteLogStream {
       }
     } catch (error) {
       this.#parts.failed(error);
-      void this.#end(() => this.#refuse(notStored(error, this.#intake)));
+      this.#refusal ??= notStored(error, this.#intake);
+      void this.#end();
     }
+    this.#waiting = null;
     this.#call.resume();
   }
 
   #invalid(problem: FrameProblem): void {
     this.#parts.refused(problem);
-    const index = this.#intake.received;
-    void this.#end(() => this.#refuse(invalidFrame(index, problem, this.#intake)));
+    this.#refusal ??= invalidFrame(this.#intake.received, problem, this.#intake);
+    void this.#end();
   }
 
-  async #end(answer: (ranges: StoredRange[]) => void): Promise<void> {
+  async #end(): Promise<void> {
     if (this.#state !== 'reading') {
       return;
     }
     this.#state = 'ending';
+    await this.#waiting;
     try {
-      answer(await this.#intake.settle());
+      const ranges = await this.#intake.settle();
+      if (this.#refusal === null && this.#goingDown) {
+        this.#refusal = shuttingDown(this.#intake);
+      }
+      if (this.#refusal === null) {
+        this.#acknowledge(ranges);
+      } else {
+        this.#refuse(this.#refusal);
+      }
     } catch (error) {
       this.#refuse(notStored(error, this.#intake));
     }
@@ -130,9 +132,9 @@ export class WriteLogStream {
     this.#finish(this.#call.cancelled ? status.CANCELLED : status.OK);
   }
 
-  #refuse({ code, details, metadata }: Partial<StatusObject> & { code: status; details: string }): void {
-    this.#respond({ code, details, metadata: metadata ?? new Metadata() });
-    this.#finish(code);
+  #refuse(refusal: StatusObject): void {
+    this.#respond(refusal);
+    this.#finish(refusal.code);
   }
 
   #finish(code: status): void {

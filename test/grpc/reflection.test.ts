@@ -344,7 +344,10 @@ describe('reflection', () => {
     const stream = reflectionStream(await startServer(loggingSet, []));
     const [answer] = await ask(stream, { file_containing_symbol: 'logging.v1.LogService.WriteLogStream' });
     const files = answer?.file_descriptor_response?.file_descriptor_proto ?? [];
-    expect(Object.keys(loadFileDescriptorSetFromBuffer(setOf(files))[LOG_SERVICE] ?? {})).toEqual(['WriteLogStream']);
+    expect(Object.keys(loadFileDescriptorSetFromBuffer(setOf(files))[LOG_SERVICE] ?? {})).toEqual([
+      'WriteLogStream',
+      'WriteLogBatches',
+    ]);
   });
 
   it('answers what is not there with NOT_FOUND, and goes on', async () => {

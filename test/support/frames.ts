@@ -30,3 +30,12 @@ export function encodeFrame(fields: FrameFields): Buffer {
   );
   return Buffer.from(LogFrame.encode(LogFrame.create(camel)).finish());
 }
+
+/** The bytes of a WriteLogBatch on the wire; frames may be raw bytes. */
+export function encodeBatch(batchId: number, frames: readonly (FrameFields | Buffer)[]): Buffer {
+  const writer = protobuf.Writer.create().uint32(8).int64(batchId);
+  for (const frame of frames) {
+    writer.uint32(18).bytes(Buffer.isBuffer(frame) ? frame : encodeFrame(frame));
+  }
+  return Buffer.from(writer.finish());
+}

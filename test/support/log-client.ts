@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import {
+  type ClientDuplexStream,
   type ClientWritableStream,
   credentials,
   loadPackageDefinition,
@@ -7,7 +8,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { encodeFrame, type FrameFields } from './frames.js';
+import { encodeBatch, encodeFrame, type FrameFields } from './frames.js';
 
 const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url));
 
@@ -35,11 +36,43 @@ export interface WriteStream {
   cancel(): void;
 }
 
+export interface WriteLogAck {
+  batch_id: number;
+  durable: boolean;
+  sessions: { session_id: string; first_seq: number; last_seq: number }[];
+  rejected: { batch_id: number; index: number; field: string; reason: string }[];
+  duplicates: number;
+}
+
+export interface BatchStream {
+  readonly acks: WriteLogAck[];
+  /** Sends a batch, or raw bytes in place of one. */
+  send(batchId: number, frames: readonly (FrameFields | Buffer)[]): void;
+  sendRaw(bytes: Buffer): void;
+  /** Resolves when a batch, and so all before it, is acknowledged. */
+  acknowledged(batchId: number): Promise<void>;
+  /** Half-closes; resolves with how the call ended. */
+  finish(): Promise<{ code: number; details: string }>;
+  readonly ended: Promise<{ code: number; details: string }>;
+  cancel(): void;
+}
+
 interface RawClient {
+  WriteLogBatches(): ClientDuplexStream<Buffer, WriteLogAck>;
   WriteLogStream(
     callback: (error: ServiceError | null, response: WriteLogResponse) => void,
   ): ClientWritableStream<Buffer>;
   close(): void;
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve: () => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
 }
 
 /** A real grpc-js client of LogService that sends the bytes it is given. */
@@ -54,6 +87,7 @@ export class LogClient implements Disposable {
       defaults: true,
     });
     const service = definition['logging.v1.LogService'] as unknown as Record<string, object>;
+    service['WriteLogBatches'] = { ...service['WriteLogBatches'], requestSerialize: (bytes: Buffer) => bytes };
     service['WriteLogStream'] = { ...service['WriteLogStream'], requestSerialize: (bytes: Buffer) => bytes };
     const loaded = loadPackageDefinition(definition) as unknown as {
       logging: { v1: { LogService: new (address: string, credentials: object, options: object) => RawClient } };
@@ -88,6 +122,47 @@ export class LogClient implements Disposable {
       finish() {
         call.end();
         return answer;
+      },
+      cancel: () => call.cancel(),
+    };
+  }
+
+  openBatches(): BatchStream {
+    const call = this.#client.WriteLogBatches();
+    const acks: WriteLogAck[] = [];
+    const waiting = new Set<() => void>();
+    call.on('data', (ack: WriteLogAck) => {
+      acks.push(ack);
+      for (const check of waiting) {
+        check();
+      }
+    });
+    const ended = new Promise<{ code: number; details: string }>((resolve) => {
+      call.on('status', ({ code, details }) => resolve({ code, details }));
+      // The status says it as well.
+      call.on('error', () => undefined);
+    });
+    return {
+      acks,
+      ended,
+      send: (batchId, frames) => void call.write(encodeBatch(batchId, frames)),
+      sendRaw: (bytes) => void call.write(bytes),
+      acknowledged(batchId) {
+        const { promise, resolve, reject } = withResolvers();
+        const check = (): void => {
+          if ((acks.at(-1)?.batch_id ?? -1) >= batchId) {
+            waiting.delete(check);
+            resolve();
+          }
+        };
+        waiting.add(check);
+        void ended.then(({ details }) => reject(new Error(`the call ended: ${details}`)));
+        check();
+        return promise;
+      },
+      finish() {
+        call.end();
+        return ended;
       },
       cancel: () => call.cancel(),
     };

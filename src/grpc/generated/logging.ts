@@ -5,9 +5,12 @@ import type { ListValue as _google_protobuf_ListValue, ListValue__Output as _goo
 import type { Struct as _google_protobuf_Struct, Struct__Output as _google_protobuf_Struct__Output } from './google/protobuf/Struct.js';
 import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from './google/protobuf/Timestamp.js';
 import type { Value as _google_protobuf_Value, Value__Output as _google_protobuf_Value__Output } from './google/protobuf/Value.js';
+import type { FrameError as _logging_v1_FrameError, FrameError__Output as _logging_v1_FrameError__Output } from './logging/v1/FrameError.js';
 import type { LogFrame as _logging_v1_LogFrame, LogFrame__Output as _logging_v1_LogFrame__Output } from './logging/v1/LogFrame.js';
 import type { LogServiceClient as _logging_v1_LogServiceClient, LogServiceDefinition as _logging_v1_LogServiceDefinition } from './logging/v1/LogService.js';
 import type { SessionRange as _logging_v1_SessionRange, SessionRange__Output as _logging_v1_SessionRange__Output } from './logging/v1/SessionRange.js';
+import type { WriteLogAck as _logging_v1_WriteLogAck, WriteLogAck__Output as _logging_v1_WriteLogAck__Output } from './logging/v1/WriteLogAck.js';
+import type { WriteLogBatch as _logging_v1_WriteLogBatch, WriteLogBatch__Output as _logging_v1_WriteLogBatch__Output } from './logging/v1/WriteLogBatch.js';
 import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse__Output as _logging_v1_WriteLogResponse__Output } from './logging/v1/WriteLogResponse.js';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
@@ -26,12 +29,15 @@ export interface ProtoGrpcType {
   }
   logging: {
     v1: {
+      FrameError: MessageTypeDefinition<_logging_v1_FrameError, _logging_v1_FrameError__Output>
       LogFrame: MessageTypeDefinition<_logging_v1_LogFrame, _logging_v1_LogFrame__Output>
       /**
        * Takes frames in.
        */
       LogService: SubtypeConstructor<typeof grpc.Client, _logging_v1_LogServiceClient> & { service: _logging_v1_LogServiceDefinition }
       SessionRange: MessageTypeDefinition<_logging_v1_SessionRange, _logging_v1_SessionRange__Output>
+      WriteLogAck: MessageTypeDefinition<_logging_v1_WriteLogAck, _logging_v1_WriteLogAck__Output>
+      WriteLogBatch: MessageTypeDefinition<_logging_v1_WriteLogBatch, _logging_v1_WriteLogBatch__Output>
       WriteLogResponse: MessageTypeDefinition<_logging_v1_WriteLogResponse, _logging_v1_WriteLogResponse__Output>
     }
   }

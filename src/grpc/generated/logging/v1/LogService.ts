@@ -3,12 +3,27 @@
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
 import type { LogFrame as _logging_v1_LogFrame, LogFrame__Output as _logging_v1_LogFrame__Output } from '../../logging/v1/LogFrame.js';
+import type { WriteLogAck as _logging_v1_WriteLogAck, WriteLogAck__Output as _logging_v1_WriteLogAck__Output } from '../../logging/v1/WriteLogAck.js';
+import type { WriteLogBatch as _logging_v1_WriteLogBatch, WriteLogBatch__Output as _logging_v1_WriteLogBatch__Output } from '../../logging/v1/WriteLogBatch.js';
 import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse__Output as _logging_v1_WriteLogResponse__Output } from '../../logging/v1/WriteLogResponse.js';
 
 /**
  * Takes frames in.
  */
 export interface LogServiceClient extends grpc.Client {
+  /**
+   * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
+   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses.
+   */
+  WriteLogBatches(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
+  WriteLogBatches(options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
+  /**
+   * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
+   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses.
+   */
+  writeLogBatches(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
+  writeLogBatches(options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
+  
   /**
    * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
    * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
@@ -37,6 +52,12 @@ export interface LogServiceClient extends grpc.Client {
  */
 export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
+   * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
+   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses.
+   */
+  WriteLogBatches: grpc.handleBidiStreamingCall<_logging_v1_WriteLogBatch__Output, _logging_v1_WriteLogAck>;
+  
+  /**
    * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
    * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
    * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
@@ -47,5 +68,6 @@ export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
 }
 
 export interface LogServiceDefinition extends grpc.ServiceDefinition {
+  WriteLogBatches: MethodDefinition<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck, _logging_v1_WriteLogBatch__Output, _logging_v1_WriteLogAck__Output>
   WriteLogStream: MethodDefinition<_logging_v1_LogFrame, _logging_v1_WriteLogResponse, _logging_v1_LogFrame__Output, _logging_v1_WriteLogResponse__Output>
 }

@@ -1,0 +1,239 @@
+import type { ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import { BatchView } from '../frame/batch-view.js';
+import type { FrameProblem } from '../frame/frame-problem.js';
+import type { Intake, StoredRange } from '../session/intake.js';
+import type { FrameError } from './generated/logging/v1/FrameError.js';
+import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
+import { invalidBatch, notStored, type Progress, shuttingDown } from './status.js';
+import type { WriteCall, WriteCallParts } from './write-call.js';
+
+/** Batches that are acknowledged together. */
+interface Group {
+  readonly intake: Intake;
+  /** Of its last batch. */
+  batchId: number;
+  readonly rejected: FrameError[];
+}
+
+/**
+ * One call of WriteLogBatches.
+ *
+ * *Ordering*: one frame at a time, in the order of the stream; acknowledgements come in the order of the batches.
+ * *Acknowledgement*: cumulative, after everything before it is durable. While a group of batches becomes durable the next
+ * one gathers: with a slow disk there are fewer acknowledgements, not more waiting. A frame that can never be stored is
+ * named in the acknowledgement of its batch; the stream goes on.
+ * *Flow*: the stream is not read while a session is looked up, while too much is queued, or while the client does not take
+ * its acknowledgements; nothing queues without bound on either side.
+ */
+export class WriteLogBatches implements WriteCall {
+  readonly ended: Promise<void>;
+  readonly #call: ServerDuplexStream<Buffer, WriteLogAck>;
+  readonly #parts: WriteCallParts;
+  readonly #maxBatchBytes: number;
+  readonly #batch = new BatchView();
+  #state: 'reading' | 'ending' | 'ended' = 'reading';
+  #taken: Promise<void> | null = null;
+  /** Ends the call once what was taken is acknowledged. */
+  #refusal: StatusObject | null = null;
+  #goingDown = false;
+  /** Reasons not to read at the moment. */
+  #pauses = 0;
+  #lastBatchId = -1;
+  #received = 0;
+  #written = 0;
+  #group: Group | null = null;
+  /** The group's last batch is not taken to its end: it must not be acknowledged yet. */
+  #taking = false;
+  #acknowledging: Promise<void> | null = null;
+  #resolveEnded: () => void = () => undefined;
+
+  constructor(call: ServerDuplexStream<Buffer, WriteLogAck>, parts: WriteCallParts, maxBatchBytes: number) {
+    this.#call = call;
+    this.#parts = parts;
+    this.#maxBatchBytes = maxBatchBytes;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    call.on('data', (message: Buffer) => {
+      this.#taken = this.#take(message);
+    });
+    // A disconnect looks like an end too; what is acknowledged then goes nowhere.
+    call.on('end', () => void this.#end());
+    call.on('error', () => this.#finish(status.CANCELLED));
+    call.on('cancelled', () => this.#finish(status.CANCELLED));
+  }
+
+  shutDown(): void {
+    this.#goingDown = true;
+    void this.#end();
+  }
+
+  /** Does not throw: the call ends instead. */
+  async #take(message: Buffer): Promise<void> {
+    if (this.#state !== 'reading') {
+      return;
+    }
+    const problem = this.#parse(message);
+    if (problem !== null) {
+      this.#parts.refused(problem);
+      this.#refusal ??= invalidBatch(this.#lastBatchId, problem);
+      void this.#end();
+      return;
+    }
+    this.#group ??= { intake: this.#parts.newIntake(), batchId: 0, rejected: [] };
+    const group = this.#group;
+    group.batchId = this.#batch.batchId;
+    this.#lastBatchId = this.#batch.batchId;
+    this.#taking = true;
+    const taken = this.#takeFrames(message, group, 0);
+    if (taken !== null) {
+      await this.#pauseUntil(taken);
+    }
+    this.#taking = false;
+    void this.#acknowledge();
+    const pressure = group.intake.pressure();
+    if (pressure !== null) {
+      await this.#pauseUntil(pressure);
+    }
+  }
+
+  #parse(message: Buffer): FrameProblem | null {
+    if (message.length > this.#maxBatchBytes) {
+      return { field: 'batch', reason: `is larger than ${this.#maxBatchBytes} bytes` };
+    }
+    const problem = this.#batch.parse(message);
+    if (problem === null && this.#batch.batchId <= this.#lastBatchId) {
+      return { field: 'batch_id', reason: `is not above ${this.#lastBatchId}, the one before it` };
+    }
+    return problem;
+  }
+
+  /** Takes the batch's frames from `index` on; a promise when a session had to be looked up on the way. */
+  #takeFrames(message: Buffer, group: Group, index: number): Promise<void> | null {
+    const { starts, ends } = this.#batch;
+    for (let at = index; at < starts.length; at++) {
+      const result = group.intake.take(message, starts[at] ?? 0, ends[at] ?? 0);
+      if (result instanceof Promise) {
+        return this.#takeRest(message, group, at, result);
+      }
+      if (result !== null) {
+        this.#reject(group, at, result);
+      }
+    }
+    return null;
+  }
+
+  async #takeRest(message: Buffer, group: Group, at: number, first: Promise<FrameProblem | null>): Promise<void> {
+    const problem = await first;
+    if (problem !== null) {
+      this.#reject(group, at, problem);
+    }
+    await this.#takeFrames(message, group, at + 1);
+  }
+
+  #reject(group: Group, index: number, { field, reason }: FrameProblem): void {
+    this.#parts.refused({ field, reason });
+    group.rejected.push({ batch_id: this.#batch.batchId, index, field, reason });
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => this.#call.once('drain', () => resolve()));
+  }
+
+  async #pauseUntil(ready: Promise<void>): Promise<void> {
+    this.#pauses++;
+    this.#call.pause();
+    try {
+      await ready;
+    } catch (error) {
+      this.#parts.failed(error);
+      this.#refusal ??= notStored(error, this.#progress);
+      void this.#end();
+    }
+    this.#pauses--;
+    if (this.#pauses === 0) {
+      this.#call.resume();
+    }
+  }
+
+  /** Starts acknowledging unless that is under way: it goes on with what gathered meanwhile. Does not reject. */
+  #acknowledge(): Promise<void> {
+    if (this.#acknowledging === null && this.#group !== null && !this.#taking) {
+      this.#acknowledging = this.#acknowledgeGroups();
+    }
+    return this.#acknowledging ?? Promise.resolve();
+  }
+
+  async #acknowledgeGroups(): Promise<void> {
+    for (let group = this.#group; group !== null && !this.#taking && this.#state !== 'ended'; group = this.#group) {
+      this.#group = null;
+      this.#received += group.intake.received;
+      try {
+        const ranges = await group.intake.settle();
+        this.#written += group.intake.written;
+        await this.#write(group, ranges);
+      } catch (error) {
+        this.#close(notStored(error, this.#progress));
+      }
+    }
+    // With nothing in between: whoever finds it null starts anew.
+    this.#acknowledging = null;
+  }
+
+  async #write(group: Group, ranges: StoredRange[]): Promise<void> {
+    if (this.#state === 'ended') {
+      return;
+    }
+    const sessions = ranges.map(({ sessionId, firstSeq, lastSeq }) => ({
+      session_id: sessionId,
+      first_seq: firstSeq,
+      last_seq: lastSeq,
+    }));
+    const { batchId, rejected, intake } = group;
+    const { durable } = this.#parts;
+    const taken = this.#call.write({ batch_id: batchId, durable, sessions, rejected, duplicates: intake.duplicates });
+    if (!taken) {
+      await this.#pauseUntil(Promise.race([this.#drained(), this.ended]));
+    }
+  }
+
+  /** Acknowledges what was taken, then ends the call: with OK, or with the reason why it can't go on. */
+  async #end(): Promise<void> {
+    if (this.#state !== 'reading') {
+      return;
+    }
+    this.#state = 'ending';
+    if (this.#refusal === null) {
+      // `end` may be emitted while the last batch waits for a session.
+      await this.#taken;
+    }
+    await this.#acknowledge();
+    this.#close(this.#refusal ?? (this.#goingDown ? shuttingDown(this.#progress) : null));
+  }
+
+  get #progress(): Progress {
+    return { received: this.#received, written: this.#written };
+  }
+
+  #close(failure: StatusObject | null): void {
+    if (this.#state === 'ended') {
+      return;
+    }
+    const code = failure?.code ?? (this.#call.cancelled ? status.CANCELLED : status.OK);
+    this.#finish(code);
+    if (failure === null) {
+      this.#call.end();
+    } else {
+      this.#call.emit('error', failure);
+    }
+  }
+
+  #finish(code: status): void {
+    if (this.#state !== 'ended') {
+      this.#state = 'ended';
+      this.#parts.handled(code);
+      this.#resolveEnded();
+    }
+  }
+}
