@@ -21,6 +21,7 @@ import { Sessions } from './session/sessions.js';
 import type { SessionHistory, WriterEvents } from './session/writer-context.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
+import { StorageFailures } from './telemetry/storage-failures.js';
 
 /** The service can't start, and says why in one sentence. */
 export class StartError extends Error {
@@ -113,7 +114,9 @@ async function startLocked(
     maxSessionQueueBytes: config.maxSessionQueueBytes,
     maxOpenFiles: config.maxOpenFiles,
     counts: metrics.ingest,
-    events: writerEvents(metrics, logger, (segment) => pipeline.accept(segment)),
+    events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
+      pipeline.accept(segment),
+    ),
     findHistory: (sessionId) => findHistory(sessionId, pipeline, files, layout),
   });
   adopt(recovered, sessions.registry, pipeline, clock);
@@ -236,7 +239,11 @@ async function findHistory(
   return { ...(await storedHistory(files, layout, sessionId)), active: null };
 }
 
-function writerEvents(metrics: Metrics, logger: Logger, sealed: (segment: SealedSegment) => void): WriterEvents {
+function writerEvents(
+  metrics: Metrics,
+  failures: StorageFailures,
+  sealed: (segment: SealedSegment) => void,
+): WriterEvents {
   return {
     sealed(segment) {
       metrics.seals.inc({ reason: segment.reason });
@@ -249,9 +256,9 @@ function writerEvents(metrics: Metrics, logger: Logger, sealed: (segment: Sealed
       if (bySync) {
         metrics.fsyncFailures.inc();
       }
-      logger.error({ session: sessionId, code: error.errno, bySync }, `frames can't be stored: ${error.message}`);
+      failures.failed(sessionId, error.errno, error.message);
     },
-    recovered: (sessionId) => logger.info({ session: sessionId }, 'frames are stored again'),
+    recovered: (sessionId) => failures.recovered(sessionId),
   };
 }
 

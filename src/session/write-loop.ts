@@ -247,12 +247,12 @@ export class WriteLoop implements OpenFileOwner {
   }
 
   #succeeded(): void {
-    if (this.#error !== null) {
+    if (this.#failedTurns > 0) {
+      this.#failedTurns = 0;
       this.#error = null;
       this.#context.failing.delete(this);
       this.#context.events.recovered(this.#source.sessionId);
     }
-    this.#failedTurns = 0;
     this.#phase = 'quiet';
     if (this.#source.hasBatch || this.#progress.durable.any) {
       this.#schedule();
@@ -261,8 +261,8 @@ export class WriteLoop implements OpenFileOwner {
 
   #failed(cause: unknown): void {
     const error = this.#report(cause);
-    if (this.#failedSyncs === 1) {
-      // Once it is made good at once, and nobody has to know.
+    if (cause instanceof SyncFailed && this.#failedSyncs === 1) {
+      // The first one is made good at once, and nobody has to know.
       this.#enqueue();
       return;
     }
@@ -270,12 +270,13 @@ export class WriteLoop implements OpenFileOwner {
     this.#context.failing.add(this);
     this.#progress.durable.fail(error);
     this.#phase = 'backoff';
-    this.#context.clock.after(backoffMs(++this.#failedTurns, BACKOFF), () => this.#enqueue());
+    this.#context.clock.after(backoffMs(this.#failedTurns, BACKOFF), () => this.#enqueue());
   }
 
   #report(cause: unknown): StorageError {
     const bySync = cause instanceof SyncFailed;
     const error = StorageError.from(bySync ? cause.cause : cause);
+    this.#failedTurns++;
     this.#context.events.failed(this.#source.sessionId, error, bySync);
     if (bySync) {
       this.#untrusted = true;

@@ -128,6 +128,21 @@ describe('a failed fdatasync', () => {
     await expect.poll(() => room.sealed[1]?.summary).toMatchObject({ firstSeq: 2, lastSeq: 3, frames: 2 });
   });
 
+  test('whose segment can not be ended either is tried again with pauses, not in a hot loop', async () => {
+    await using directory = await temporaryDirectory();
+    const disk = failingDisk();
+    const room = await openSessionRoom(directory.path, { files: disk.files });
+    await room.take({ session_id: 's', content: 'durable' });
+    disk.once.add('datasync');
+    disk.failing.set('truncate', 'EIO');
+    await expect(room.take({ session_id: 's', content: 'during' })).rejects.toMatchObject({ errno: 'EIO' });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(room.failures.length).toBeLessThan(8);
+    disk.failing.clear();
+    await room.take({ session_id: 's', content: 'after' });
+    expect(await contents(join(room.layout.active, 's.logtmp'))).toEqual(['during', 'after']);
+  });
+
   test('that goes on failing is reported, and nothing is lost when the disk comes back', async () => {
     await using directory = await temporaryDirectory();
     const disk = failingDisk();
