@@ -196,7 +196,7 @@ async function recover(files: Files, layout: Layout, logger: Logger, metrics: Me
   const startedAt = performance.now();
   const recovery = new Recovery(files, layout, (event) => {
     metrics.quarantinedBytes.inc(event.bytes);
-    logger.warn(event, 'recovery kept bytes in quarantine');
+    logger.warn(event, event.action === 'ignored' ? 'recovery left a file alone' : 'recovery kept bytes in quarantine');
   });
   const recovered = await recovery.run();
   const { active, sealed } = recovered;
@@ -232,11 +232,8 @@ async function findHistory(
   files: Files,
   layout: Layout,
 ): Promise<SessionHistory> {
-  const pending = pipeline.newestPending(sessionId)?.summary;
-  if (pending !== undefined) {
-    return { lastSeq: pending.lastSeq, producers: pending.producers, active: null };
-  }
-  return { ...(await storedHistory(files, layout, sessionId)), active: null };
+  const sealing = pipeline.newestPending(sessionId)?.summary ?? null;
+  return { ...(await storedHistory(files, layout, sessionId, sealing)), active: null };
 }
 
 function writerEvents(

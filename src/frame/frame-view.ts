@@ -1,11 +1,22 @@
 import type { FrameProblem } from './frame-problem.js';
-import { NANOS_MAX, SEQ_MAX, SESSION_ID_BYTES_MAX, TIME_SECONDS_MAX, TIME_SECONDS_MIN } from './limits.js';
+import {
+  NANOS_MAX,
+  PRODUCER_ID_BYTES_MAX,
+  SEQ_MAX,
+  SESSION_ID_BYTES_MAX,
+  TIME_SECONDS_MAX,
+  TIME_SECONDS_MIN,
+} from './limits.js';
 import { DELIMITED, VARINT, WireReader } from './wire.js';
 
 const NOT_A_FRAME: FrameProblem = { field: 'frame', reason: 'is not a valid LogFrame message' };
 const WRONG_WIRE_TYPE: FrameProblem = { field: 'frame', reason: 'has a field of LogFrame in a wrong wire type' };
 const NO_SESSION_ID: FrameProblem = { field: 'session_id', reason: 'is empty' };
 const LONG_SESSION_ID: FrameProblem = { field: 'session_id', reason: 'is longer than 1,024 bytes' };
+const LONG_PRODUCER_ID: FrameProblem = {
+  field: 'producer_id',
+  reason: `is longer than ${PRODUCER_ID_BYTES_MAX} bytes`,
+};
 const BAD_SEQ: FrameProblem = { field: 'seq', reason: 'is outside 0 to 2^53-1' };
 const BAD_PRODUCER_SEQ: FrameProblem = { field: 'producer_seq', reason: 'is outside 0 to 2^53-1' };
 const BAD_TIME: FrameProblem = {
@@ -224,6 +235,9 @@ export class FrameView {
   }
 
   private validate(): FrameProblem | null {
+    if (this.producerIdEnd - this.producerIdStart > PRODUCER_ID_BYTES_MAX) {
+      return LONG_PRODUCER_ID;
+    }
     const sessionIdBytes = this.sessionIdEnd - this.sessionIdStart;
     if (sessionIdBytes === 0) {
       return NO_SESSION_ID;

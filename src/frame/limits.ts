@@ -4,6 +4,8 @@
 export const SESSION_ID_BYTES_MAX = 1024;
 
 /** The greatest `seq` and `producer_seq`: the greatest integer that JSON readers and JavaScript hold exactly. */
+/** Marks of producers are repeated in every manifest of their session. */
+export const PRODUCER_ID_BYTES_MAX = 256;
 export const SEQ_MAX = Number.MAX_SAFE_INTEGER;
 
 /** 0001-01-01T00:00:00Z in Unix seconds: the first instant protobuf's Timestamp and RFC 3339 share. */

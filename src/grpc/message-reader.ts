@@ -1,6 +1,7 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 
 const HEADER_BYTES = 5;
+const PARTIAL_CHUNKS_MAX = 256;
 
 /**
  * Takes gRPC's length-prefixed messages out of the chunks of an HTTP/2 stream (gRPC over HTTP2, "Length-Prefixed-Message").
@@ -54,6 +55,10 @@ export class MessageReader {
   #joined(rest: Buffer): Buffer {
     this.#partial.push(rest);
     this.#partialBytes += rest.length;
+    if (this.#partial.length > PARTIAL_CHUNKS_MAX) {
+      // Chunks of a byte each would cost two hundred times their size.
+      this.#partial = [Buffer.concat(this.#partial, this.#partialBytes)];
+    }
     if (this.#partialBytes < this.#neededBytes()) {
       return Buffer.alloc(0);
     }

@@ -1,10 +1,12 @@
 import {
   type ChannelOptions,
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerReadableStream,
   type sendUnaryData,
+  setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
 import type { Intake } from '../session/intake.js';
@@ -22,6 +24,9 @@ import { WriteLogStream } from './write-log-stream.js';
 
 /** An agent that is done half-closes within moments; one that streams for ever is told to come back. */
 const DRAIN_GRACE_MS = 2000;
+const STREAMS_PER_CONNECTION_MAX = 1000;
+/** A health check or a question to the reflection names a service or a symbol. */
+const SMALL_REQUEST_BYTES_MAX = 4096;
 
 const REFLECTED = [
   LOG_SERVICE,
@@ -52,11 +57,19 @@ export function createServer(maxFrameBytes: number): Server {
   const limits = new Map([
     [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
     [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
+    ['/grpc.health.v1.Health/Check', SMALL_REQUEST_BYTES_MAX],
+    ['/grpc.health.v1.Health/Watch', SMALL_REQUEST_BYTES_MAX],
+    ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', SMALL_REQUEST_BYTES_MAX],
+    ['/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo', SMALL_REQUEST_BYTES_MAX],
   ]);
+  // It prints what clients send, raw, beside the service's own log.
+  setLogVerbosity(logVerbosity.NONE);
   const options: ChannelOptions = {
     // For all but frames, which have a reader of their own; and how far a compressed one inflates before anybody sees it.
     'grpc.max_receive_message_length': maxBatchBytes(maxFrameBytes),
     'grpc.enable_channelz': 0,
+    // Each open stream may hold an unfinished message.
+    'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
     // An agent behind a cut line is noticed after time + timeout.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,

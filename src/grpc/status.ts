@@ -1,6 +1,7 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
+import { Overload } from '../session/admission.js';
 
 /** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent. */
 
@@ -52,6 +53,11 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
     const details = `${error.message}: frames of this stream are not known to be stored`;
     metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
     return { code, details, metadata };
+  }
+  if (error instanceof Overload) {
+    const code = status.RESOURCE_EXHAUSTED;
+    metadata.set('grpc-status-details-bin', retryInfo(code, error.message, RETRY_SECONDS));
+    return { code, details: error.message, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };
 }

@@ -5,6 +5,7 @@ import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
 import type { FrameError } from './generated/logging/v1/FrameError.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
+import { sessionRanges } from './session-ranges.js';
 import { invalidBatch, notStored, type Progress, shuttingDown } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
@@ -62,6 +63,7 @@ export class WriteLogBatches implements WriteCall {
     call.on('end', () => void this.#end());
     call.on('error', () => this.#finish(status.CANCELLED));
     call.on('cancelled', () => this.#finish(status.CANCELLED));
+    this.#taken = this.#relieve(parts.newIntake());
   }
 
   shutDown(): void {
@@ -92,7 +94,12 @@ export class WriteLogBatches implements WriteCall {
     }
     this.#taking = false;
     void this.#acknowledge();
-    const pressure = group.intake.pressure();
+    await this.#relieve(group.intake);
+  }
+
+  /** Stops reading while too much is held. */
+  async #relieve(intake: Intake): Promise<void> {
+    const pressure = intake.pressure();
     if (pressure !== null) {
       await this.#pauseUntil(pressure);
     }
@@ -185,11 +192,7 @@ export class WriteLogBatches implements WriteCall {
     if (this.#state === 'ended') {
       return;
     }
-    const sessions = ranges.map(({ sessionId, firstSeq, lastSeq }) => ({
-      session_id: sessionId,
-      first_seq: firstSeq,
-      last_seq: lastSeq,
-    }));
+    const sessions = sessionRanges(ranges);
     const { batchId, rejected, intake } = group;
     const { durable } = this.#parts;
     const taken = this.#call.write({ batch_id: batchId, durable, sessions, rejected, duplicates: intake.duplicates });

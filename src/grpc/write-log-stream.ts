@@ -2,6 +2,7 @@ import { type ServerReadableStream, type StatusObject, type sendUnaryData, statu
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
+import { sessionRanges } from './session-ranges.js';
 import { invalidFrame, notStored, shuttingDown } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
@@ -46,6 +47,7 @@ export class WriteLogStream implements WriteCall {
     call.on('end', () => void this.#end());
     call.on('error', () => void this.#end());
     call.on('cancelled', () => void this.#end());
+    this.#relieve();
   }
 
   shutDown(): void {
@@ -59,14 +61,19 @@ export class WriteLogStream implements WriteCall {
     }
     const result = this.#intake.take(frame, 0, frame.length);
     if (result === null) {
-      const pressure = this.#intake.pressure();
-      if (pressure !== null) {
-        this.#waiting = this.#pauseUntil(pressure);
-      }
+      this.#relieve();
     } else if (result instanceof Promise) {
       this.#waiting = this.#pauseUntil(result);
     } else {
       this.#invalid(result);
+    }
+  }
+
+  /** Stops reading while too much is held. */
+  #relieve(): void {
+    const pressure = this.#state === 'reading' ? this.#intake.pressure() : null;
+    if (pressure !== null) {
+      this.#waiting = this.#pauseUntil(pressure);
     }
   }
 
@@ -83,6 +90,7 @@ export class WriteLogStream implements WriteCall {
       void this.#end();
     }
     this.#waiting = null;
+    this.#relieve();
     this.#call.resume();
   }
 
@@ -115,17 +123,12 @@ export class WriteLogStream implements WriteCall {
 
   #acknowledge(ranges: StoredRange[]): void {
     const { received, written, duplicates } = this.#intake;
-    const sessions = ranges.map((range) => ({
-      session_id: range.sessionId,
-      first_seq: range.firstSeq,
-      last_seq: range.lastSeq,
-    }));
     const response: WriteLogResponse = {
       frames_received: Math.min(received, FRAMES_RECEIVED_MAX),
       status: 'ACKNOWLEDGED',
       frames_written: written,
       duplicates,
-      sessions,
+      sessions: sessionRanges(ranges),
       durable: this.#parts.durable,
     };
     this.#respond(null, response);

@@ -57,9 +57,6 @@ export class ActiveSegment {
     this.#state = resumed === null ? { kind: 'absent' } : { kind: 'closed' };
     this.#content = resumed ?? EMPTY;
     this.#trusted = this.#content;
-    // A process that was killed may have left them in the page cache alone.
-    this.#unsynced = resumed !== null;
-    this.#nameUnsynced = resumed !== null;
   }
 
   get content(): SegmentContent {
@@ -117,17 +114,25 @@ export class ActiveSegment {
     }
     const file = this.#openFile();
     const name = this.#nameUnsynced ? this.#directories.sync(dirname(this.path)) : Promise.resolve();
-    const [data, directory] = await Promise.allSettled([file.datasync(), name]);
+    const [data, directory] = await Promise.allSettled([this.#unsynced ? file.datasync() : Promise.resolve(), name]);
     if (data.status === 'rejected') {
-      await this.abandon();
+      // Whether closing works does not matter any more; what the sync said does.
+      await this.abandon().catch(() => undefined);
       throw new SyncFailed(data.reason);
     }
-    this.#unsynced = false;
-    this.#trusted = this.#content;
     if (directory.status === 'rejected') {
+      // Both count, or neither: what is trusted here is what the queue calls durable.
       throw directory.reason;
     }
+    this.#unsynced = false;
     this.#nameUnsynced = false;
+    this.#trusted = this.#content;
+  }
+
+  /** With LOG_FSYNC=never a failed sync is reported and let be: memory does not hold the lines any more. */
+  forgoSync(): void {
+    this.#unsynced = false;
+    this.#trusted = this.#content;
   }
 
   /** Syncs and gives the descriptor back; the segment can be opened again. */
@@ -184,9 +189,9 @@ export class ActiveSegment {
   async #rename(path: string, sealingRoot: string): Promise<void> {
     const directory = dirname(path);
     for (let attempt = 1; ; attempt++) {
-      if (await this.#files.makeDirectory(directory)) {
-        await this.#directories.sync(sealingRoot);
-      }
+      await this.#files.makeDirectory(directory);
+      // Also when it was there: an earlier attempt, or a process that was killed, may have made it and not come to this.
+      await this.#directories.sync(sealingRoot);
       try {
         await this.#files.rename(this.path, path);
         return;

@@ -32,6 +32,8 @@ export interface FileStat {
   readonly createdAtMs: number;
   readonly modifiedAtMs: number;
   readonly isDirectory: boolean;
+  /** Neither a directory nor a link, pipe or device. */
+  readonly isFile: boolean;
 }
 
 /** One open descriptor. Positions and lengths are bytes. */

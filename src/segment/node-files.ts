@@ -33,6 +33,7 @@ export const nodeFiles: Files = {
       createdAtMs: stat.birthtimeMs > 0 ? stat.birthtimeMs : stat.mtimeMs,
       modifiedAtMs: stat.mtimeMs,
       isDirectory: stat.isDirectory(),
+      isFile: stat.isFile(),
     };
   },
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Files } from './files.js';
@@ -5,6 +6,9 @@ import { type Layout, TEMPORARY_SUFFIX } from './layout.js';
 
 const COPY_BYTES = 1 << 20;
 const STEM_BYTES_MAX = 150;
+
+/** The move under way. */
+let moving: Promise<unknown> = Promise.resolve();
 
 /**
  * Keeps bytes that recovery would not vouch for. Nothing in here is ever deleted by logweir. Names are made from what is
@@ -48,14 +52,20 @@ export class Quarantine {
   }
 
   /** Moves a whole file. Returns the name it is kept under. */
-  async keepFile(path: string): Promise<string> {
-    const stat = await this.#files.stat(path);
+  keepFile(path: string): Promise<string> {
+    // One after the other: between the choice of a free name and the rename nobody else may take it.
+    const kept = moving.then(() => this.#moveFile(path));
+    moving = kept.catch(() => undefined);
+    return kept;
+  }
+
+  async #moveFile(path: string): Promise<string> {
     const stem = this.#stem(path);
     let name = stem;
     for (let copy = 2; (await this.#files.stat(join(this.#layout.quarantine, name))) !== null; copy++) {
       name = `${stem}.${copy}`;
     }
-    if (stat !== null) {
+    if ((await this.#files.stat(path)) !== null) {
       await this.#files.rename(path, join(this.#layout.quarantine, name));
       await this.#files.syncDirectory(this.#layout.quarantine);
       await this.#files.syncDirectory(dirname(path));
@@ -71,9 +81,13 @@ export class Quarantine {
   }
 }
 
-/** A session's name at the front of what is kept of it: its end tells long ones apart, and leaves room for what follows. */
+/** A session's name at the front of what is kept of it; a long one gives way to what follows, and its hash keeps it apart. */
 export function quarantineStem(sessionName: string): string {
-  return sessionName.slice(-STEM_BYTES_MAX);
+  if (sessionName.length <= STEM_BYTES_MAX) {
+    return sessionName;
+  }
+  const hash = createHash('sha256').update(sessionName).digest('hex').slice(0, 16);
+  return `${sessionName.slice(0, STEM_BYTES_MAX - 17)}~${hash}`;
 }
 
 async function writeAll(

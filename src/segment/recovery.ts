@@ -1,5 +1,5 @@
-import { dirname, join } from 'node:path';
-import type { Files } from './files.js';
+import { basename, dirname, join } from 'node:path';
+import type { FileStat, Files } from './files.js';
 import { ACTIVE_SUFFIX, type Layout, parseSegmentName, RAW_SUFFIX, type SegmentName, segmentName } from './layout.js';
 import { latestManifest } from './manifest-store.js';
 import { mergedMarks } from './producer-marks.js';
@@ -53,7 +53,10 @@ export class Recovery {
   async run(): Promise<Recovered> {
     const sealed: SealedSegment[] = [];
     await eachOf(await this.#files.list(this.#layout.sealing), async (name) => {
-      sealed.push(...(await this.#sealedSegments(name)));
+      const stat = await this.#files.stat(join(this.#layout.sealing, name));
+      if (stat?.isDirectory === true) {
+        sealed.push(...(await this.#sealedSegments(name)));
+      }
     });
     const active: RecoveredActive[] = [];
     const names = await this.#files.list(this.#layout.active);
@@ -63,6 +66,8 @@ export class Recovery {
         active.push(recovered);
       }
     });
+    // Names, too, that a killed process had not synced.
+    await this.#files.syncDirectory(this.#layout.active);
     return { active, sealed };
   }
 
@@ -73,7 +78,9 @@ export class Recovery {
     let producers: ReadonlyMap<string, number> | null = null;
     for (const name of names) {
       const parsed = parseSegmentName(name);
-      const segment = parsed === null ? null : await this.#sealedSegment(join(directory, name), sessionName, parsed);
+      const path = join(directory, name);
+      const found = parsed === null ? null : await this.#regularFile(path);
+      const segment = parsed === null || found === null ? null : await this.#sealedSegment(path, sessionName, parsed);
       if (segment !== null) {
         producers ??= await this.#producersBefore(segment.summary);
         const summary: SegmentSummary = {
@@ -109,28 +116,38 @@ export class Recovery {
   async #activeSegment(fileName: string): Promise<RecoveredActive | null> {
     const path = join(this.#layout.active, fileName);
     const sessionName = fileName.slice(0, -ACTIVE_SUFFIX.length);
-    const stat = await this.#files.stat(path);
+    const stat = await this.#regularFile(path);
+    if (stat === null) {
+      return null;
+    }
     const scan = await this.#scan(path, sessionName);
     const before = scan.summary === null ? null : await this.#historyBefore(sessionName, scan.summary.sessionId);
     const usable = await this.#apply(path, scan, before?.lastSeq ?? 0);
-    if (usable === null || stat === null) {
+    if (usable === null) {
       return null;
     }
+    await this.#sync(path);
     const summary = { ...usable, producers: mergedMarks(before?.producers ?? new Map(), usable.producers) };
     return { summary, createdAtMs: stat.createdAtMs, modifiedAtMs: stat.modifiedAtMs };
   }
 
-  async #historyBefore(sessionName: string, sessionId: string): Promise<StoredHistory> {
-    const sealed = this.#sealedBefore.get(sessionName);
-    if (sealed !== undefined) {
-      return sealed;
-    }
-    return storedHistory(this.#files, this.#layout, sessionId);
+  #historyBefore(name: string, sessionId: string): Promise<StoredHistory> {
+    return storedHistory(this.#files, this.#layout, sessionId, this.#sealedBefore.get(name) ?? null);
   }
 
   async #producersBefore(summary: SegmentSummary): Promise<ReadonlyMap<string, number>> {
     const manifest = await latestManifest(this.#files, this.#layout, summary.sessionId, summary.firstSeq);
     return new Map(Object.entries(manifest?.producers ?? {}));
+  }
+
+  /** Whatever else has a segment's name was not made here: it is left alone. */
+  async #regularFile(path: string): Promise<FileStat | null> {
+    const stat = await this.#files.stat(path);
+    if (stat !== null && !stat.isFile) {
+      this.#report({ file: basename(path), action: 'ignored', reason: 'no regular file', bytes: 0 });
+      return null;
+    }
+    return stat;
   }
 
   async #scan(path: string, sessionName: string): Promise<SegmentScan> {
@@ -163,6 +180,16 @@ export class Recovery {
         this.#report({ file, action: 'cut', reason: step.reason, bytes: scan.totalBytes - step.offset });
         return scan.summary;
       }
+    }
+  }
+
+  /** A killed process may have left lines in the page cache alone; a repeat of theirs will be acknowledged. */
+  async #sync(path: string): Promise<void> {
+    const file = await this.#files.open(path, 'readwrite');
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
     }
   }
 

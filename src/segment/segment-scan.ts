@@ -12,6 +12,8 @@ import { sessionName } from './layout.js';
 import type { SegmentSummary } from './sealed-segment.js';
 
 const READ_BYTES = 1 << 20;
+/** No frame makes a longer line (LOG_MAX_FRAME_BYTES is at most 64 MiB, and a byte becomes at most six). */
+const LINE_BYTES_MAX = 512 << 20;
 const NEWLINE = 0x0a;
 
 export interface SegmentScan {
@@ -33,6 +35,9 @@ export async function scanSegment(file: OpenFile, name: string): Promise<Segment
   let position = 0;
   while (position < totalBytes && !lines.ended) {
     if (carried === chunk.length) {
+      if (carried >= LINE_BYTES_MAX) {
+        break;
+      }
       chunk = Buffer.concat([chunk, Buffer.allocUnsafeSlow(chunk.length)]);
     }
     const read = await file.read(chunk, carried, chunk.length - carried, position);

@@ -11,16 +11,25 @@ export interface StoredHistory {
 }
 
 /**
- * Reads it off the newest manifest, and off the names in quarantine/: the numbers of a segment that ended there are used up, too.
+ * Reads it off the session's newest sealed segment, and off the names in quarantine/: the numbers of lines that ended there are
+ * used up, too.
+ * @param sealing its newest segment that has no manifest yet, if there is one
  * @throws when the newest manifest can't be read: to go on without it could store a retry twice
  */
-export async function storedHistory(files: Files, layout: Layout, sessionId: string): Promise<StoredHistory> {
-  const manifest = await latestManifest(files, layout, sessionId);
+export async function storedHistory(
+  files: Files,
+  layout: Layout,
+  sessionId: string,
+  sealing: StoredHistory | null,
+): Promise<StoredHistory> {
+  const newest = sealing ?? (await finishedHistory(files, layout, sessionId));
   const lastQuarantined = await lastQuarantinedSeq(files, layout, sessionName(sessionId));
-  return {
-    lastSeq: Math.max(manifest?.last_seq ?? 0, lastQuarantined),
-    producers: new Map(Object.entries(manifest?.producers ?? {})),
-  };
+  return { lastSeq: Math.max(newest.lastSeq, lastQuarantined), producers: newest.producers };
+}
+
+async function finishedHistory(files: Files, layout: Layout, sessionId: string): Promise<StoredHistory> {
+  const manifest = await latestManifest(files, layout, sessionId);
+  return { lastSeq: manifest?.last_seq ?? 0, producers: new Map(Object.entries(manifest?.producers ?? {})) };
 }
 
 async function lastQuarantinedSeq(files: Files, layout: Layout, name: string): Promise<number> {

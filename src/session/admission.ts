@@ -1,19 +1,31 @@
+import type { Clock } from '../segment/clock.js';
+
+/** How long a stream may stay over a budget before it is refused. */
+const PATIENCE_MS = 5000;
+
+/** More came than can be stored; the sender should wait and try again. */
+export class Overload extends Error {
+  constructor() {
+    super('too many bytes wait to be stored');
+    this.name = 'Overload';
+  }
+}
+
 /**
- * The byte budget of everything that is encoded and not written yet.
+ * The byte budget of everything that is encoded and held in memory.
  *
- * *Rule*: whoever adds bytes asks `over` afterwards and stops reading its stream until `whenBelow` resolves; HTTP/2 flow
- * control then reaches the agent. The budget is therefore passed by at most one frame per stream. Reading goes on at
- * three quarters, so that a stream at the edge does not stop and go with every frame.
+ * *Rule*: nobody takes a frame while `over`, so the budget is passed by at most the frames that were being taken then. Who
+ * has to wait does not read its stream; HTTP/2 flow control then reaches the agent. Who waits too long is refused.
  */
 export class Admission {
   readonly #limit: number;
-  readonly #lowWater: number;
+  readonly #clock: Clock;
   #bytes = 0;
-  #waiting: (() => void)[] = [];
+  #waiting = new Set<() => void>();
 
-  constructor(limit: number) {
+  constructor(limit: number, clock: Clock) {
     this.#limit = limit;
-    this.#lowWater = Math.floor(limit * 0.75);
+    this.#clock = clock;
   }
 
   get bytes(): number {
@@ -30,22 +42,38 @@ export class Admission {
 
   release(bytes: number): void {
     this.#bytes -= bytes;
-    if (this.#waiting.length > 0 && this.#bytes <= this.#lowWater) {
+    if (this.#waiting.size > 0 && !this.over) {
       this.releaseAll();
     }
   }
 
+  /** Resolves when the process is within its budget. @throws Overload */
   whenBelow(): Promise<void> {
-    if (!this.over) {
-      return Promise.resolve();
+    let resume: () => void = () => undefined;
+    const below = new Promise<void>((resolve) => {
+      resume = resolve;
+      this.#waiting.add(resume);
+    });
+    return this.patiently(below).finally(() => this.#waiting.delete(resume));
+  }
+
+  /** `ready`, or a refusal when that takes too long. @throws Overload, and what `ready` throws */
+  async patiently(ready: Promise<void>): Promise<void> {
+    let cancel: () => void = () => undefined;
+    const impatience = new Promise<never>((_resolve, reject) => {
+      cancel = this.#clock.after(PATIENCE_MS, () => reject(new Overload()));
+    });
+    try {
+      await Promise.race([ready, impatience]);
+    } finally {
+      cancel();
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Lets everybody go on, for closing. */
   releaseAll(): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     for (const resume of waiting) {
       resume();
     }

@@ -7,8 +7,11 @@ interface Queued {
   synced: number;
   /** Cuts whose segments are sealed. */
   sealed: number;
-  counted: boolean;
+  /** Frames that were not counted yet. */
+  frames: number;
 }
+
+const JOINED_BYTES_MAX = 16 * 1024;
 
 /** What has to be done next, in order. */
 export type Step =
@@ -50,7 +53,28 @@ export class BatchQueue {
   }
 
   add(batch: Batch): void {
-    this.#queue.push({ batch, written: 0, synced: 0, sealed: 0, counted: false });
+    if (!this.#joined(batch)) {
+      this.#queue.push({ batch, written: 0, synced: 0, sealed: 0, frames: batch.frames });
+    }
+  }
+
+  /** A few lines go behind the last batch when there is room: else many small ones would hold a buffer each. */
+  #joined(batch: Batch): boolean {
+    const last = this.#queue.at(-1);
+    const { length, bytes } = batch.buffer;
+    if (last === undefined || length > JOINED_BYTES_MAX || batch.cuts.length > 0) {
+      return false;
+    }
+    const into = last.batch.buffer;
+    if (into.length + length > into.bytes.length) {
+      return false;
+    }
+    bytes.copy(into.bytes, into.length, 0, length);
+    into.length += length;
+    last.frames += batch.frames;
+    this.#at = Math.min(this.#at, this.#queue.length - 1);
+    this.#release(batch);
+    return true;
   }
 
   next(): Step | null {
@@ -138,9 +162,7 @@ export class BatchQueue {
   }
 
   #count(queued: Queued): void {
-    if (!queued.counted) {
-      queued.counted = true;
-      this.#counted(queued.batch.frames);
-    }
+    this.#counted(queued.frames);
+    queued.frames = 0;
   }
 }

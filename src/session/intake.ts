@@ -34,6 +34,8 @@ export interface IntakeCounts {
   bytesReceived: number;
 }
 
+const FOLD_AT_MIN = 1024;
+
 // One for all streams: a frame is parsed and encoded in one go, nothing else runs in between.
 const view = new FrameView();
 
@@ -55,6 +57,8 @@ export class Intake {
   readonly #limits: IntakeLimits;
   readonly #counts: IntakeCounts;
   readonly #touched = new Map<SessionWriter, Touched>();
+  readonly #folded = new Map<string, StoredRange>();
+  #foldAt = FOLD_AT_MIN;
   #current: Touched | null = null;
 
   constructor(registry: SessionRegistry, admission: Admission, limits: IntakeLimits, counts: IntakeCounts) {
@@ -81,11 +85,15 @@ export class Intake {
     return touched === null ? this.#openAndTake(bytes, start, end) : this.#append(touched, end - start);
   }
 
-  /** A promise while the stream must not be read: too many bytes are held. */
+  /**
+   * A promise while nothing more may be taken: too many bytes are held. To be asked before the first frame, and after each.
+   * It rejects with Overload when that lasts, and with StorageError when the session's disk fails.
+   */
   pressure(): Promise<void> | null {
     const writer = this.#current?.writer;
     if (writer !== undefined && writer.queueBytes > this.#limits.maxSessionQueueBytes) {
-      return writer.loop.whenReleased(writer.mark - Math.floor(this.#limits.maxSessionQueueBytes * 0.75));
+      const half = writer.mark - Math.floor(this.#limits.maxSessionQueueBytes / 2);
+      return this.#admission.patiently(writer.loop.whenReleased(half));
     }
     return this.#admission.over ? this.#admission.whenBelow() : null;
   }
@@ -128,6 +136,9 @@ export class Intake {
   #touchedOf(writer: SessionWriter): Touched {
     let touched = this.#touched.get(writer);
     if (touched === undefined) {
+      if (this.#touched.size >= this.#foldAt) {
+        this.#fold();
+      }
       touched = { writer, firstSeq: 0, lastSeq: 0, mark: 0 };
       this.#touched.set(writer, touched);
     }
@@ -171,15 +182,30 @@ export class Intake {
     return null;
   }
 
-  /** A session that was forgotten and came back during the stream was touched twice. */
-  #ranges(): StoredRange[] {
-    const ranges = new Map<string, StoredRange>();
-    for (const { writer, firstSeq, lastSeq } of this.#touched.values()) {
-      if (firstSeq !== 0) {
-        const { sessionId } = writer;
-        ranges.set(sessionId, { sessionId, firstSeq: ranges.get(sessionId)?.firstSeq ?? firstSeq, lastSeq });
+  /** A long stream must not hold the writers of sessions that are over: what they stored is durable. */
+  #fold(): void {
+    for (const [writer, touched] of this.#touched) {
+      if (writer.retired) {
+        this.#extend(this.#folded, touched);
+        this.#touched.delete(writer);
       }
     }
+    this.#foldAt = Math.max(FOLD_AT_MIN, this.#touched.size * 2);
+  }
+
+  #ranges(): StoredRange[] {
+    const ranges = new Map(this.#folded);
+    for (const touched of this.#touched.values()) {
+      this.#extend(ranges, touched);
+    }
     return [...ranges.values()];
+  }
+
+  /** A session that was forgotten and came back during the stream was touched twice. */
+  #extend(ranges: Map<string, StoredRange>, { writer, firstSeq, lastSeq }: Touched): void {
+    if (firstSeq !== 0) {
+      const { sessionId } = writer;
+      ranges.set(sessionId, { sessionId, firstSeq: ranges.get(sessionId)?.firstSeq ?? firstSeq, lastSeq });
+    }
   }
 }

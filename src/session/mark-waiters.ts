@@ -13,12 +13,7 @@ interface Waiter {
  */
 export class MarkWaiters {
   #waiting: Waiter[] = [];
-  #reached: number;
-
-  /** @param reached below 0 when not even what was there at the beginning is */
-  constructor(reached: number) {
-    this.#reached = reached;
-  }
+  #reached = 0;
 
   /** Resolves when `mark` is reached. @throws StorageError when `fail` was called before */
   wait(mark: number): Promise<void> {

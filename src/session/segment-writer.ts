@@ -88,6 +88,13 @@ export class SegmentWriter {
     tally.producersBefore = summary.producers;
   }
 
+  /** After a failed sync with LOG_FSYNC=never: what is there is sealed as it is, and verified when it is compressed. */
+  forgoSync(fsync: 'ack' | 'never'): void {
+    if (fsync === 'never') {
+      this.#segment?.forgoSync();
+    }
+  }
+
   /** Syncs and gives the descriptor back. @throws SyncFailed as `sync` */
   async close(): Promise<void> {
     try {

@@ -34,8 +34,8 @@ export class SessionRegistry {
 
   /** Why some session can't store frames at the moment, or null. */
   get storageError(): StorageError | null {
-    for (const loop of this.#context.failing) {
-      return loop.error;
+    for (const { error } of this.#context.failing) {
+      return error;
     }
     return null;
   }
@@ -101,6 +101,7 @@ export class SessionRegistry {
       stop();
     }
     this.#context.admission.releaseAll();
+    await Promise.allSettled(this.#opening.values());
     const failed: { sessionId: string; error: unknown }[] = [];
     const drainOne = async (writer: SessionWriter): Promise<void> => {
       try {

@@ -58,7 +58,7 @@ export class Sessions {
       directories: new DirectorySyncer(files),
       encoder: new LineEncoder(),
       buffers: new BufferPool(FREE_BUFFER_BYTES_MAX),
-      admission: new Admission(options.maxQueueBytes),
+      admission: new Admission(options.maxQueueBytes, clock),
       openFiles: new OpenFiles(options.maxOpenFiles),
       gathering: new Gathering(clock),
       writeLane: new Lane(WRITE_PLACES),

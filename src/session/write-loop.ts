@@ -1,16 +1,15 @@
 import { type SegmentContent, SyncFailed } from '../segment/active-segment.js';
-import { backoffMs } from '../segment/backoff.js';
 import { lineSeq } from '../segment/line.js';
-import { StorageError } from '../segment/storage-error.js';
+import type { StorageError } from '../segment/storage-error.js';
 import { BatchQueue } from './batch-queue.js';
 import { GATHER_BYTES } from './gathering.js';
+import { LoopHealth } from './loop-health.js';
 import type { OpenFileOwner } from './open-files.js';
 import type { BatchSource } from './pending-lines.js';
 import { SegmentWriter } from './segment-writer.js';
 import { WriteProgress } from './write-progress.js';
 import type { WriterContext } from './writer-context.js';
 
-const BACKOFF = { firstMs: 100, maxMs: 2000 };
 /** Past this a session is synced though nobody waits: unsynced lines are kept in memory. */
 const UNSYNCED_BYTES_MAX = 2 * 1024 * 1024;
 
@@ -30,6 +29,7 @@ export class WriteLoop implements OpenFileOwner {
   readonly #queue: BatchQueue;
   readonly #segment: SegmentWriter;
   readonly #progress: WriteProgress;
+  readonly #health: LoopHealth;
   readonly #runTurn = (): Promise<void> => this.#turn();
   readonly #runBackgroundSync = (): Promise<void> => this.#backgroundSync();
   readonly #gathered = (): void => {
@@ -41,19 +41,15 @@ export class WriteLoop implements OpenFileOwner {
   #closing: Promise<void> | null = null;
   #syncQueued = false;
   #syncDue = false;
-  /** A sync failed: the segment has to end before anything else is done. */
   #untrusted = false;
-  #failedTurns = 0;
-  #failedSyncs = 0;
-  /** Told at the end of each turn. */
   #draining: (() => void)[] = [];
-  #error: StorageError | null = null;
 
-  /** @param resumed what recovery found in the session's active file: not durable before a first sync */
+  /** @param resumed what recovery found in the session's active file, and synced */
   constructor(context: WriterContext, source: BatchSource, resumed: SegmentContent | null) {
     this.#context = context;
     this.#source = source;
-    this.#progress = new WriteProgress(context, resumed !== null);
+    this.#progress = new WriteProgress(context);
+    this.#health = new LoopHealth(context, source.sessionId);
     this.#segment = new SegmentWriter(context, source.sessionId, this, resumed);
     this.#queue = new BatchQueue(
       (batch) => context.buffers.give(batch.buffer),
@@ -67,11 +63,6 @@ export class WriteLoop implements OpenFileOwner {
     return this.#phase === 'working';
   }
 
-  /** Why the session can't store at the moment. */
-  get error(): StorageError | null {
-    return this.#error;
-  }
-
   /** Up to here memory was given back: durable bytes, or written ones with LOG_FSYNC=never. */
   get releasedMark(): number {
     return this.#progress.released.reached;
@@ -79,13 +70,8 @@ export class WriteLoop implements OpenFileOwner {
 
   /** Nothing is pending, under way or waited for, and there is no file. */
   get isEmpty(): boolean {
-    return (
-      this.#phase === 'quiet' &&
-      !this.#segment.hasFile &&
-      this.#queue.isEmpty &&
-      !this.#progress.durable.any &&
-      this.#closing === null
-    );
+    const atRest = this.#phase === 'quiet' && this.#closing === null;
+    return atRest && !this.#segment.hasFile && this.#queue.isEmpty && !this.#progress.durable.any;
   }
 
   /** The source has something. */
@@ -107,7 +93,7 @@ export class WriteLoop implements OpenFileOwner {
     return done;
   }
 
-  /** Resolves when the memory of everything before `mark` was given back; waits through failures. */
+  /** Resolves when the memory of everything before `mark` was given back. @throws StorageError as `whenDurable` */
   whenReleased(mark: number): Promise<void> {
     this.#syncDue = true;
     this.wake();
@@ -132,22 +118,25 @@ export class WriteLoop implements OpenFileOwner {
 
   /** Writes and syncs what there is, and closes the file. @throws StorageError when that failed */
   async drain(): Promise<void> {
-    while ((this.#source.hasBatch || this.#phase !== 'quiet') && this.#error === null) {
-      const turned = new Promise<void>((resolve) => this.#draining.push(resolve));
-      this.wake();
-      await turned;
-    }
-    if (this.#error === null) {
-      await this.closeFile();
-    }
-    if (this.#error !== null) {
-      throw this.#error;
+    do {
+      while ((this.#source.hasBatch || this.#phase !== 'quiet' || this.#untrusted) && this.#health.error === null) {
+        const turned = new Promise<void>((resolve) => this.#draining.push(resolve));
+        this.wake();
+        await turned;
+      }
+      if (this.#health.error === null) {
+        await this.closeFile();
+      }
+    } while (this.#untrusted && this.#health.error === null);
+    if (this.#health.error !== null) {
+      throw this.#health.error;
     }
   }
 
   /** Whoever waits is served at once; else lines gather until they are worth a write, for a moment at most. */
   #schedule(): void {
-    const urgent = this.#progress.durable.any || this.#draining.length > 0 || this.#source.pendingBytes >= GATHER_BYTES;
+    const awaited = this.#progress.durable.any || this.#draining.length > 0 || this.#untrusted;
+    const urgent = awaited || this.#source.pendingBytes >= GATHER_BYTES;
     if (urgent) {
       this.#enqueue();
     } else if (this.#phase !== 'gathering') {
@@ -226,7 +215,7 @@ export class WriteLoop implements OpenFileOwner {
 
   #reached(): void {
     this.#context.unsynced.delete(this);
-    this.#failedSyncs = 0;
+    this.#health.failedSyncs = 0;
     this.#queue.synced();
     this.#progress.reached();
   }
@@ -247,12 +236,7 @@ export class WriteLoop implements OpenFileOwner {
   }
 
   #succeeded(): void {
-    if (this.#failedTurns > 0) {
-      this.#failedTurns = 0;
-      this.#error = null;
-      this.#context.failing.delete(this);
-      this.#context.events.recovered(this.#source.sessionId);
-    }
+    this.#health.succeeded();
     this.#phase = 'quiet';
     if (this.#source.hasBatch || this.#progress.durable.any) {
       this.#schedule();
@@ -261,26 +245,27 @@ export class WriteLoop implements OpenFileOwner {
 
   #failed(cause: unknown): void {
     const error = this.#report(cause);
-    if (cause instanceof SyncFailed && this.#failedSyncs === 1) {
+    if (cause instanceof SyncFailed && this.#health.failedSyncs === 1) {
       // The first one is made good at once, and nobody has to know.
       this.#enqueue();
       return;
     }
-    this.#error = error;
-    this.#context.failing.add(this);
-    this.#progress.durable.fail(error);
+    this.#tell(error);
     this.#phase = 'backoff';
-    this.#context.clock.after(backoffMs(this.#failedTurns, BACKOFF), () => this.#enqueue());
+    this.#context.clock.after(this.#health.pauseMs, () => this.#enqueue());
+  }
+
+  #tell(error: StorageError): void {
+    this.#health.tell(error);
+    this.#progress.durable.fail(error);
+    this.#progress.released.fail(error);
   }
 
   #report(cause: unknown): StorageError {
-    const bySync = cause instanceof SyncFailed;
-    const error = StorageError.from(bySync ? cause.cause : cause);
-    this.#failedTurns++;
-    this.#context.events.failed(this.#source.sessionId, error, bySync);
-    if (bySync) {
-      this.#untrusted = true;
-      this.#failedSyncs++;
+    const error = this.#health.failed(cause);
+    if (cause instanceof SyncFailed) {
+      this.#untrusted = this.#context.fsync === 'ack';
+      this.#segment.forgoSync(this.#context.fsync);
     }
     if (!this.#segment.isOpen) {
       this.#context.openFiles.release(this);
@@ -291,9 +276,14 @@ export class WriteLoop implements OpenFileOwner {
   async #close(): Promise<void> {
     try {
       await this.#segment.close();
-      this.#context.unsynced.delete(this);
-    } catch (error) {
-      this.#report(error);
+      if (!this.#untrusted && !this.#segment.unsynced) {
+        this.#reached();
+      }
+    } catch (cause) {
+      const error = this.#report(cause);
+      if (this.#health.failedSyncs > 1) {
+        this.#tell(error);
+      }
       this.wake();
     }
   }

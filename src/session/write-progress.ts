@@ -6,17 +6,15 @@ import type { WriterContext } from './writer-context.js';
  * bytes are durable (with LOG_FSYNC=never when they are written).
  */
 export class WriteProgress {
-  readonly durable: MarkWaiters;
-  readonly released = new MarkWaiters(0);
+  readonly durable = new MarkWaiters();
+  readonly released = new MarkWaiters();
   readonly #context: WriterContext;
   #written = 0;
   /** Monotonic milliseconds: arrival of the oldest frame that is written and not durable. */
   #oldestMs: number | null = null;
 
-  /** @param resumed whether there is a file from before: it is not durable before a first sync */
-  constructor(context: WriterContext, resumed: boolean) {
+  constructor(context: WriterContext) {
     this.#context = context;
-    this.durable = new MarkWaiters(resumed ? -1 : 0);
   }
 
   /** Whether anybody waits for bytes that are written. */

@@ -9,6 +9,7 @@ import type { Admission } from './admission.js';
 import type { BufferPool } from './buffer-pool.js';
 import type { Gathering } from './gathering.js';
 import type { Lane } from './lane.js';
+import type { LoopHealth } from './loop-health.js';
 import type { OpenFiles } from './open-files.js';
 import type { RotationLimits } from './rotation-policy.js';
 import type { WriteLoop } from './write-loop.js';
@@ -30,8 +31,8 @@ export interface WriterContext {
   readonly fsync: 'ack' | 'never';
   /** Loops with written bytes that nobody asked to sync yet. */
   readonly unsynced: Set<WriteLoop>;
-  /** Loops that failed and have not stored anything since. */
-  readonly failing: Set<WriteLoop>;
+  /** Of the sessions that can't store at the moment. */
+  readonly failing: Set<LoopHealth>;
   readonly counts: WriteCounts;
   readonly events: WriterEvents;
 }

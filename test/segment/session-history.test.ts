@@ -17,9 +17,9 @@ test.each(['s', 'a/b', 'x'.repeat(900)])(
     await mkdir(layout.quarantine);
     const raw = join(sealing, `${segmentName({ firstSeq: 3, lastSeq: 9, sealedAtMs: 0 })}.log`);
     await writeFile(raw, 'damaged');
-    expect(await storedHistory(nodeFiles, layout, session)).toMatchObject({ lastSeq: 0 });
+    expect(await storedHistory(nodeFiles, layout, session, null)).toMatchObject({ lastSeq: 0 });
     await new Quarantine(nodeFiles, layout).keepFile(raw);
-    expect(await storedHistory(nodeFiles, layout, session)).toMatchObject({ lastSeq: 9 });
-    expect(await storedHistory(nodeFiles, layout, `${session}2`)).toMatchObject({ lastSeq: 0 });
+    expect(await storedHistory(nodeFiles, layout, session, null)).toMatchObject({ lastSeq: 9 });
+    expect(await storedHistory(nodeFiles, layout, `${session}2`, null)).toMatchObject({ lastSeq: 0 });
   },
 );

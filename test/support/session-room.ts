@@ -7,6 +7,7 @@ import { type Layout, layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { Recovery } from '../../src/segment/recovery.js';
 import type { SealedSegment } from '../../src/segment/sealed-segment.js';
+import { storedHistory } from '../../src/segment/session-history.js';
 import { Sessions, type SessionsOptions } from '../../src/session/sessions.js';
 import type { SessionHistory } from '../../src/session/writer-context.js';
 import { encodeFrame, type FrameFields } from './frames.js';
@@ -39,6 +40,7 @@ export interface SessionRoomOptions {
   maxOpenFiles?: number;
   maxQueueBytes?: number;
   maxSessionQueueBytes?: number;
+  onDurable?: (seconds: number) => void;
 }
 
 /** The session room over a real directory, with nothing behind it: sealed segments stay where they are. */
@@ -59,9 +61,9 @@ export async function openSessionRoom(root: string, options: SessionRoomOptions 
     bytesWritten: 0,
     batchesWritten: 0,
   };
-  const findHistory = (sessionId: string): Promise<SessionHistory> => {
-    const last = sealed.findLast((segment) => segment.summary.sessionId === sessionId)?.summary;
-    return Promise.resolve({ lastSeq: last?.lastSeq ?? 0, producers: last?.producers ?? [], active: null });
+  const findHistory = async (sessionId: string): Promise<SessionHistory> => {
+    const last = sealed.findLast((segment) => segment.summary.sessionId === sessionId)?.summary ?? null;
+    return { ...(await storedHistory(files, layout, sessionId, last)), active: null };
   };
   const sessions = new Sessions({
     files,
@@ -78,7 +80,7 @@ export async function openSessionRoom(root: string, options: SessionRoomOptions 
     events: {
       sealed: (segment) => sealed.push(segment),
       synced: () => undefined,
-      durable: () => undefined,
+      durable: (seconds) => options.onDurable?.(seconds),
       failed: (_sessionId, error) => failures.push(error.errno),
       recovered: () => undefined,
     },

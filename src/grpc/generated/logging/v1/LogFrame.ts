@@ -26,7 +26,7 @@ export interface LogFrame {
   'content'?: (string);
   'metadata'?: (_google_protobuf_Struct | null);
   /**
-   * Who of several writers into one session produced this frame.
+   * Who of several writers into one session produced this frame; at most 256 bytes.
    */
   'producer_id'?: (string);
   /**
@@ -57,7 +57,7 @@ export interface LogFrame__Output {
   'content': (string);
   'metadata': (_google_protobuf_Struct__Output | null);
   /**
-   * Who of several writers into one session produced this frame.
+   * Who of several writers into one session produced this frame; at most 256 bytes.
    */
   'producer_id': (string);
   /**

@@ -15,7 +15,7 @@ export interface WriteLogResponse {
   'frames_written'?: (number | string | Long);
   'duplicates'?: (number | string | Long);
   /**
-   * What this call stored, per session.
+   * What this call stored, per session; of very many as many as fit into 3 MiB.
    */
   'sessions'?: (_logging_v1_SessionRange)[];
   /**
@@ -36,7 +36,7 @@ export interface WriteLogResponse__Output {
   'frames_written': (number);
   'duplicates': (number);
   /**
-   * What this call stored, per session.
+   * What this call stored, per session; of very many as many as fit into 3 MiB.
    */
   'sessions': (_logging_v1_SessionRange__Output)[];
   /**
