@@ -33,13 +33,16 @@ export interface Config {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }
 
-/** Message: every problem on a line of its own, with the variable, its value (secrets masked) and what is allowed. */
+/**
+ * Message: every problem on a line of its own, with the variable, its value (secrets masked) and what is allowed; below
+ * them the `hints`, names that look misspelled.
+ */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], hints: readonly string[] = []) {
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
-    super([`the configuration has ${count}:`, ...problems].join('\n  '));
+    super([`the configuration has ${count}:`, ...problems, ...hints].join('\n  '));
     this.name = 'ConfigError';
     this.problems = problems;
   }
@@ -58,8 +61,34 @@ export function developmentEnvironment(env: NodeJS.ProcessEnv, cwd: string = pro
   if (env['NODE_ENV'] === 'production') {
     return env;
   }
-  const text = textOfFile(`${cwd}/.env`);
-  return text === null ? env : { ...parseEnv(text), ...env };
+  const path = `${cwd}/.env`;
+  const text = textOfFile(path);
+  if (text === null) {
+    return env;
+  }
+  const fromFile = parseEnv(text);
+  const completed = { ...fromFile, ...env };
+  const names = Object.keys(fromFile).filter((name) => env[name] === undefined);
+  filesBehind.set(completed, { path, names });
+  return completed;
+}
+
+/** Which variables of an environment come from a file, for messages: there the mistake is to be mended. */
+const filesBehind = new WeakMap<NodeJS.ProcessEnv, { readonly path: string; readonly names: readonly string[] }>();
+
+/** Only these variables of `env`. */
+export function subsetOf(env: NodeJS.ProcessEnv, names: readonly string[]): NodeJS.ProcessEnv {
+  const subset = Object.fromEntries(names.map((name) => [name, env[name]]));
+  const file = filesBehind.get(env);
+  if (file !== undefined) {
+    filesBehind.set(subset, file);
+  }
+  return subset;
+}
+
+function sourceOf(name: string, env: NodeJS.ProcessEnv): string {
+  const file = filesBehind.get(env);
+  return file?.names.includes(name) === true ? ` (in ${file.path})` : '';
 }
 
 /** @throws ConfigError naming every problem at once. An empty variable counts as unset. */
@@ -73,13 +102,14 @@ export function readConfig(env: NodeJS.ProcessEnv, surroundings: Surroundings = 
       values[variable.field] = result.data;
     } else {
       const shown = JSON.stringify(variable.mask(text ?? ''));
-      problems.push(`${variable.name} is ${shown}; allowed: ${variable.allowed(surroundings)}`);
+      const source = sourceOf(variable.name, env);
+      problems.push(`${variable.name} is ${shown}${source}; allowed: ${variable.allowed(surroundings)}`);
     }
   }
   const partial = values as Partial<Config>;
   problems.push(...contradictions(partial));
   if (problems.length > 0) {
-    throw new ConfigError(problems);
+    throw new ConfigError(problems, unknownVariables(env));
   }
   // The list has one variable for each field (config.test.ts counts them), and all of them passed.
   return Object.freeze(partial as Config);
@@ -127,7 +157,9 @@ export function unknownVariables(env: NodeJS.ProcessEnv): string[] {
     .filter((name) => OUR_PREFIX.test(name) && !known.includes(name))
     .flatMap((name) => {
       const suggestion = suggestName(name, known);
-      return suggestion === null ? [] : [`${name} is not a variable of logweir; did you mean ${suggestion}?`];
+      return suggestion === null
+        ? []
+        : [`${name}${sourceOf(name, env)} is not a variable of logweir; did you mean ${suggestion}?`];
     });
 }
 
@@ -136,20 +168,24 @@ export interface ClientConfig {
   readonly server: string;
 }
 
-const SERVER = /^(?:(?:dns:\/\/\/)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}|unix:.+)$/;
+const SERVER = /^(?:(?:dns:\/\/\/)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})|unix:.+)$/;
 const ANY_ADDRESS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** For the client commands: LOGWEIR_SERVER, else what GRPC_HOST and GRPC_PORT say. @throws ConfigError */
 export function readClientConfig(env: NodeJS.ProcessEnv): ClientConfig {
   const server = env['LOGWEIR_SERVER'];
   if (server !== undefined && server !== '') {
-    if (!SERVER.test(server)) {
-      throw new ConfigError([`LOGWEIR_SERVER is ${JSON.stringify(server)}; allowed: host:port`]);
+    const port = Number(SERVER.exec(server)?.[1] ?? (server.startsWith('unix:') ? 1 : 0));
+    if (!SERVER.test(server) || port < 1 || port > 65_535) {
+      const source = sourceOf('LOGWEIR_SERVER', env);
+      throw new ConfigError([`LOGWEIR_SERVER is ${JSON.stringify(server)}${source}; allowed: host:port`]);
     }
     return { server };
   }
-  const { GRPC_HOST, GRPC_PORT } = env;
-  const { grpcHost, grpcPort } = readConfig({ GRPC_HOST, GRPC_PORT, HTTP_PORT: '0' });
+  const ofGrpc = subsetOf(env, ['GRPC_HOST', 'GRPC_PORT']);
+  // Whatever the other port is, it is no business of a client.
+  ofGrpc['HTTP_PORT'] = '0';
+  const { grpcHost, grpcPort } = readConfig(ofGrpc);
   if (grpcPort === 0) {
     throw new ConfigError(['GRPC_PORT is "0"; allowed: the port of a running server, or set LOGWEIR_SERVER=host:port']);
   }

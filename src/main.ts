@@ -15,6 +15,7 @@ import {
   EXIT_USAGE,
 } from './commands/exit-codes.js';
 import { createProgram } from './commands/program.js';
+import { systemReason } from './commands/system-reason.js';
 import { ConfigError, processEnvironment } from './config.js';
 
 /** For what a finished command left behind (a socket that lingers, a keepalive). */
@@ -29,6 +30,7 @@ class ProcessIo implements ServiceIo {
   readonly signal = this.#interruption.signal;
   exitCode: number | null = null;
   reportCrash: (error: unknown) => void = printUnexpected;
+  lastWords: (() => void) | null = null;
   stdinInUse = false;
 
   /** Made when it is asked for: an open stdin keeps the process alive. */
@@ -43,6 +45,10 @@ class ProcessIo implements ServiceIo {
 
   setExitCode(code: number): void {
     this.exitCode = code;
+  }
+
+  onSecondSignal(lastWords: () => void): void {
+    this.lastWords = lastWords;
   }
 
   onCrash(report: (error: unknown) => void): void {
@@ -112,7 +118,10 @@ function interruptedCode(signal: AbortSignal): number | null {
   return signal.reason instanceof Interrupted ? SIGNAL_EXIT_CODES[signal.reason.signalName] : null;
 }
 
-/** The first signal asks the command to finish; the second ends the process, even on a stuck disk. */
+/**
+ * The first signal asks the command to finish; the second ends the process, even on a stuck disk. A command with last words
+ * has no files open: it ends with the code. A third signal ends the process if they, too, take their time.
+ */
 function listenToSignals(io: ProcessIo): void {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
@@ -120,8 +129,11 @@ function listenToSignals(io: ProcessIo): void {
         io.interrupt(name);
         return;
       }
-      process.removeAllListeners(name);
-      process.kill(process.pid, name);
+      process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
+      if (io.lastWords === null) {
+        process.kill(process.pid, name);
+      }
+      io.lastWords?.();
       // Reached only as pid 1, which a signal without a listener does not end.
       process.exit(SIGNAL_EXIT_CODES[name]);
     });
@@ -136,7 +148,8 @@ function listenToPipes(io: ProcessIo): void {
     if (error.code === 'EPIPE') {
       process.exit(io.exitCode ?? EXIT_OK);
     }
-    throw error;
+    process.stderr.write(`logweir: cannot write the output: ${systemReason(error)}\n`);
+    process.exit(EXIT_ERROR);
   });
   // There is nobody left to tell.
   process.stderr.on('error', () => undefined);

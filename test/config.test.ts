@@ -136,14 +136,14 @@ describe('readConfig', () => {
     [1024, 768],
     [1_048_576, 65_536],
     [Number.POSITIVE_INFINITY, 65_536],
-    [32, 1],
+    [32, 16],
   ])('of %d open files leaves enough for everything else: %d', (openFilesMax, expected) => {
     expect(readConfig({}, { ...machine, openFilesMax }).maxOpenFiles).toBe(expected);
   });
 
   it('refuses more open files than the process may have', () => {
     expect(problemsOf({ LOG_MAX_OPEN_FILES: '961' })).toEqual([
-      'LOG_MAX_OPEN_FILES is "961"; allowed: an integer from 1 to 960',
+      'LOG_MAX_OPEN_FILES is "961"; allowed: an integer from 16 to 960',
     ]);
     expect(problemsOf({ LOG_MAX_OPEN_FILES: '960' })).toEqual([]);
   });
@@ -157,6 +157,14 @@ describe('readConfig', () => {
     expect(config.logDir).toBe(join(process.cwd(), 'logs'));
     expect(config.maxOpenFiles).toBeGreaterThan(0);
   });
+});
+
+it('a problem does not hide a misspelled name', () => {
+  expect(() => readConfig({ LOG_FSYNC: 'no', LOG_LEVL: 'debug' }, machine)).toThrow(
+    'the configuration has a problem:\n' +
+      '  LOG_FSYNC is "no"; allowed: one of ack, never\n' +
+      '  LOG_LEVL is not a variable of logweir; did you mean LOG_LEVEL?',
+  );
 });
 
 describe('secrets', () => {
@@ -220,6 +228,22 @@ describe('unknownVariables', () => {
 });
 
 describe('.env', () => {
+  it('is named in a problem with a variable that comes from it', () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'logweir-env-'));
+    try {
+      writeFileSync(join(cwd, '.env'), 'LOG_FSYNC=no\nLOG_GZIP_LEVEL=10\nGRPC_PORT=x\nLOGWEIR_SERVER=logs\n');
+      const env = developmentEnvironment({ LOG_GZIP_LEVEL: '11' }, cwd);
+      expect(problemsOf(env)).toEqual([
+        `LOG_FSYNC is "no" (in ${cwd}/.env); allowed: one of ack, never`,
+        'LOG_GZIP_LEVEL is "11"; allowed: an integer from 1 to 9',
+        `GRPC_PORT is "x" (in ${cwd}/.env); allowed: an integer from 0 to 65535`,
+      ]);
+      expect(() => readClientConfig(env)).toThrow(`LOGWEIR_SERVER is "logs" (in ${cwd}/.env); allowed: host:port`);
+    } finally {
+      rmSync(cwd, { recursive: true });
+    }
+  });
+
   it('completes the environment in development, below what is really set', () => {
     const cwd = mkdtempSync(join(tmpdir(), 'logweir-env-'));
     try {
@@ -245,7 +269,13 @@ describe('readClientConfig', () => {
     expect(readClientConfig(env)).toEqual({ server });
   });
 
-  it.each([[{ LOGWEIR_SERVER: 'logs' }], [{ GRPC_PORT: 'x' }], [{ GRPC_PORT: '0' }]])('refuses %o', (env) => {
+  it.each([
+    [{ LOGWEIR_SERVER: 'logs' }],
+    [{ LOGWEIR_SERVER: 'logs:99999' }],
+    [{ LOGWEIR_SERVER: 'logs:0' }],
+    [{ GRPC_PORT: 'x' }],
+    [{ GRPC_PORT: '0' }],
+  ])('refuses %o', (env) => {
     expect(() => readClientConfig(env)).toThrow(ConfigError);
   });
 });

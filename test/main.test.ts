@@ -1,6 +1,16 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -116,6 +126,33 @@ describe('the command line', () => {
         '  LOG_FSYNC is "no"; allowed: one of ack, never\n' +
         '  LOG_GZIP_LEVEL is "10"; allowed: an integer from 1 to 9\n',
     );
+  });
+
+  it.each([[['config']], [['ls', '--json']], [['cat', 's', '-o', 'raw']]])(
+    'says in one sentence that there is no room for the output of %j',
+    async (argv) => {
+      mkdirSync(join(directory, 'logs/active'), { recursive: true });
+      const line = '{"seq":1,"time":"2026-11-21T10:00:00Z","session_id":"s","content":"x"}\n';
+      writeFileSync(join(directory, 'logs/active/s.logtmp'), line);
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, [EXECUTABLE, ...argv], {
+        cwd: directory,
+        env: { PATH: process.env['PATH'] },
+        stdio: ['ignore', full, 'pipe'],
+      });
+      closeSync(full);
+      const [[code], stderr] = await Promise.all([once(child, 'exit'), text(child.stderr as Readable)]);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: 'logweir: cannot write the output: no space left on device\n',
+      });
+    },
+  );
+
+  it('says every error with the same prefix', async () => {
+    expect((await run(['serv'])).stderr).toMatch(/^logweir: unknown command 'serv'/);
+    expect((await run(['config', '--yaml'])).stderr).toMatch(/^logweir: unknown option '--yaml'\n/);
+    expect((await run(['run', '--session', 'x', 'ls', '-la'])).stderr).toContain('put -- before the command');
   });
 
   it('ends with 0 and in silence when the reader of its output goes', async () => {

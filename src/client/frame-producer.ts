@@ -16,58 +16,19 @@ import { randomUUID } from 'node:crypto';
 import type { OutgoingFrame } from './frame.js';
 import type { LogConnection } from './log-connection.js';
 import type { LogStreamWriter, SessionRange, WriteLogResponse } from './log-stream-writer.js';
+import { DEFAULT_LIMITS, type ProducerLimits, type ProducerProgress, type ProducerReport } from './producer-report.js';
 import { Wakeup } from './wakeup.js';
 import { WriteError } from './write-error.js';
-
-export interface ProducerLimits {
-  readonly pendingBytesMax: number;
-  /** A stream is half-closed for its response at whichever comes first. */
-  readonly streamFramesMax: number;
-  readonly streamBytesMax: number;
-  readonly streamAgeMs: number;
-  /** How long without any progress before frames are given up. */
-  readonly giveUpMs: number;
-}
-
-export const DEFAULT_LIMITS: ProducerLimits = {
-  pendingBytesMax: 64 * 1024 * 1024,
-  streamFramesMax: 4_000,
-  streamBytesMax: 1024 * 1024,
-  streamAgeMs: 1_000,
-  giveUpMs: 30_000,
-};
 
 /** What a frame costs in memory besides its content, about. */
 const FRAME_OVERHEAD_BYTES = 256;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 2_000;
 
-export interface ProducerProgress {
-  /** Frames that `write` was called with. */
-  readonly taken: number;
-  /** Frames that the server acknowledged, those it already had included. */
-  readonly stored: number;
-  readonly state: 'streaming' | 'reconnecting' | 'stopped';
-}
-
-export interface ProducerReport {
-  readonly stored: number;
-  /** Of those stored, the ones that the server already had. */
-  readonly duplicates: number;
-  /** Frames that no response confirmed; after a broken connection some of them may be stored nevertheless. */
-  readonly unconfirmed: number;
-  /** What was newly stored, per session. */
-  readonly ranges: readonly SessionRange[];
-  /** Why frames are unconfirmed. */
-  readonly error: WriteError | null;
-  /** The position (from 0, in the order of `write`) of a frame that the server refused. */
-  readonly refusedAt: number | null;
-}
-
 interface Pending {
   readonly frame: OutgoingFrame;
-  /** How many frames `write` took before it. */
-  readonly position: number;
+  readonly place: number;
+  readonly lines: number;
   readonly bytes: number;
 }
 
@@ -82,7 +43,6 @@ export class FrameProducer {
   readonly #limits: ProducerLimits;
   readonly #ranges = new Map<string, SessionRange>();
   readonly #change = new Wakeup();
-  readonly #done: Promise<void>;
   /** Unacknowledged frames, oldest first; the first `#sent` of them went into the open stream. */
   readonly #pending: Pending[] = [];
   #pendingBytes = 0;
@@ -93,7 +53,10 @@ export class FrameProducer {
   #taken = 0;
   #stored = 0;
   #duplicates = 0;
+  #takenLines = 0;
+  #storedLines = 0;
   #lost = 0;
+  #isDone = false;
   /** Frames ever handed to a stream, and when that number (or `#stored`) last grew: sending again is no progress. */
   #furthest = 0;
   #progressMs = performance.now();
@@ -101,19 +64,32 @@ export class FrameProducer {
   constructor(connection: LogConnection, limits: Partial<ProducerLimits> = {}) {
     this.#connection = connection;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
-    this.#done = this.#run();
+    void this.#run().finally(() => {
+      this.#isDone = true;
+      this.#change.wake();
+    });
   }
 
   get progress(): ProducerProgress {
-    return { taken: this.#taken, stored: this.#stored, state: this.#state.kind };
+    return {
+      taken: this.#taken,
+      stored: this.#stored,
+      takenLines: this.#takenLines,
+      storedLines: this.#storedLines,
+      state: this.#state.kind,
+      giveUpInMs: Math.max(0, this.#giveUpInMs()),
+    };
   }
 
   /**
    * Takes a frame, waiting while the bound is reached. Frames without `seq` and `producerId` get this producer's mark.
+   * @param place what the report names it by should it be refused; its position, from 0, unless told
+   * @param lines how many lines begin in it: 0 for a further piece of a long one
    * @returns false when frames are given up: the frame is counted as unconfirmed and not kept
    */
-  async write(frame: OutgoingFrame): Promise<boolean> {
+  async write(frame: OutgoingFrame, place = this.#taken, lines = 1): Promise<boolean> {
     const producerSeq = ++this.#taken;
+    this.#takenLines += lines;
     while (this.#pendingBytes >= this.#limits.pendingBytesMax && this.#giveUpInMs() > 0) {
       await this.#change.sleep(this.#giveUpInMs());
     }
@@ -128,7 +104,8 @@ export class FrameProducer {
     const bytes = Buffer.byteLength(frame.content) + FRAME_OVERHEAD_BYTES;
     this.#pending.push({
       frame: numbered ? frame : { ...frame, producerId: this.producerId, producerSeq },
-      position: producerSeq - 1,
+      place,
+      lines,
       bytes,
     });
     this.#pendingBytes += bytes;
@@ -141,21 +118,35 @@ export class FrameProducer {
     this.#finishing = true;
     this.#progressMs = performance.now();
     this.#change.wake();
-    await this.#done;
+    while (!this.#isDone && this.#state.kind !== 'stopped') {
+      await this.#change.sleep();
+    }
+    return this.report();
+  }
+
+  /** How things stand now; what is still under way counts as unconfirmed. */
+  report(): ProducerReport {
     const error = this.#state.kind === 'streaming' ? null : this.#state.error;
+    const refusedAt = this.#state.kind === 'stopped' ? this.#state.refusedAt : null;
+    const refused = refusedAt === null ? 0 : 1;
+    const unconfirmed = this.#taken - this.#stored - refused;
     return {
       stored: this.#stored,
+      storedLines: this.#storedLines,
       duplicates: this.#duplicates,
-      unconfirmed: this.#lost + this.#pending.length,
+      unconfirmed,
+      // The rest of a line whose beginning is stored is a line, too.
+      unconfirmedLines: unconfirmed === 0 ? 0 : Math.max(this.#takenLines - this.#storedLines - refused, 1),
       ranges: [...this.#ranges.values()],
       error: error ?? (this.#lost > 0 ? this.#awayTooLong() : null),
-      refusedAt: this.#state.kind === 'stopped' ? this.#state.refusedAt : null,
+      refusedAt,
     };
   }
 
   /** Ends at once; what was not acknowledged stays unconfirmed. */
   abandon(): void {
-    this.#stop(new WriteError('CANCELLED', 'sending was interrupted'));
+    const isAway = this.#state.kind === 'reconnecting';
+    this.#stop(new WriteError('CANCELLED', isAway ? 'interrupted while the server was away' : 'interrupted'));
     this.#stream?.cancel();
   }
 
@@ -236,8 +227,9 @@ export class FrameProducer {
   }
 
   #release(frames: number): void {
-    for (const { bytes } of this.#pending.splice(0, frames)) {
+    for (const { bytes, lines } of this.#pending.splice(0, frames)) {
       this.#pendingBytes -= bytes;
+      this.#storedLines += lines;
     }
     this.#stored += frames;
     this.#sent = 0;
@@ -258,7 +250,7 @@ export class FrameProducer {
     }
     // Everything before the refused frame is stored; without its place, what the server counted as new is.
     const before = Math.min(error.frameIndex ?? error.framesWritten ?? 0, this.#sent);
-    const refusedAt = error.frameIndex === null ? null : (this.#pending[before]?.position ?? null);
+    const refusedAt = error.frameIndex === null ? null : (this.#pending[before]?.place ?? null);
     this.#release(before);
     this.#stop(error, refusedAt);
   }

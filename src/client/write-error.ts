@@ -38,6 +38,8 @@ const BROKEN_CONNECTION =
   /connection dropped|no connection established|name resolution|stream refused|rst_stream|goaway|http2|econn|socket/i;
 /** The server's sentence begins with the position, which stands in a trailer as well. */
 const FRAME_POSITION = /^frame \d+( \(counted from 0\))?: /;
+/** What its sentence ends with where frames are in doubt, which whoever sent them knows better. */
+const FRAMES_IN_DOUBT = /: frames of this stream are not known to be stored$/;
 const FRAMES_WRITTEN_TRAILER = 'logweir-frames-written';
 const FRAME_INDEX_TRAILER = 'logweir-frame-index';
 
@@ -106,7 +108,7 @@ function codeOf(error: ServiceError): WriteErrorCode {
 }
 
 function sentenceOf(code: WriteErrorCode, details: string, server: string): string {
-  const said = details.replace(/\s+/g, ' ').replace(/\.$/, '').trim() || 'no reason given';
+  const said = details.replace(/\s+/g, ' ').replace(/\.$/, '').trim().replace(FRAMES_IN_DOUBT, '') || 'no reason given';
   switch (code) {
     case 'CONNECTION_LOST':
       return `the connection to logweir at ${server} broke`;

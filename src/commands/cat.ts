@@ -20,7 +20,7 @@ const HELP = `
 Formats:
   json   the stored lines, byte for byte
   text   [2025-11-15 17:14:50] role content, times in UTC; on a terminal control characters are made visible
-  raw    the contents, one after the other: after \`logweir run\`, exactly what the command printed
+  raw    the contents, one after the other: after \`logweir run\`, exactly what the command printed (if it was UTF-8)
 
 Works beside a running server: what it moves or compresses meanwhile is read once. Ends behind the last stored line.
 

@@ -17,7 +17,10 @@ export class ChildCommand {
   /** The child's exit code; 128 + n when signal n ended it. Its output may still be on its way. */
   readonly exitCode: Promise<number>;
 
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+
   private constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
+    this.#child = child;
     this.stdout = child.stdout;
     this.stderr = child.stderr;
     this.exitCode = new Promise((resolve) => {
@@ -40,6 +43,11 @@ export class ChildCommand {
     }
     forwardSignals(child, io, started.exitCode);
     return started;
+  }
+
+  /** Ends the command if it still runs, without a word to it. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
   }
 }
 

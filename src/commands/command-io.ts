@@ -13,6 +13,11 @@ export interface CommandIo {
    * a second signal ends the process at once.
    */
   readonly signal: AbortSignal;
+  /**
+   * What to do at a second signal, synchronously, before the process ends with 130 or 143. The last call counts; without
+   * one the signal itself ends the process.
+   */
+  onSecondSignal(lastWords: () => void): void;
   /** The code the process ends with once the command has returned and the event loop is empty; the last call counts. */
   setExitCode(code: number): void;
 }

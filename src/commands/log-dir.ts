@@ -1,6 +1,7 @@
 /** What `ls` and `cat` share: reading a LOG_DIR on this machine, beside a running server or without one. */
+import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { developmentEnvironment, readConfig } from '../config.js';
+import { developmentEnvironment, readConfig, subsetOf } from '../config.js';
 import { ReadingError } from '../reading/reading-error.js';
 import { type Layout, layoutOf } from '../segment/layout.js';
 import { nodeFiles } from '../segment/node-files.js';
@@ -18,12 +19,22 @@ export function addDirOption(command: Command): Command {
 
 /** @throws CommandError when there is no such directory */
 export async function logDirLayout(options: LogDirOptions, io: CommandIo): Promise<Layout> {
-  const { logDir } = readConfig({ LOG_DIR: options.dir ?? developmentEnvironment(io.env)['LOG_DIR'] });
+  const { logDir } = readConfig(
+    options.dir === undefined ? subsetOf(developmentEnvironment(io.env), ['LOG_DIR']) : { LOG_DIR: options.dir },
+  );
   const found = await inOneSentence(nodeFiles.list(logDir));
   if (found.length === 0 && (await nodeFiles.stat(logDir)) === null) {
     throw new CommandError(`there is no directory ${printable(logDir)}: set LOG_DIR or --dir`, EXIT_ERROR);
   }
-  return layoutOf(logDir);
+  const layout = layoutOf(logDir);
+  const places = [layout.active, layout.sealing, layout.sessions].map((path) => basename(path));
+  if (found.length > 0 && !found.some((name) => places.includes(name))) {
+    throw new CommandError(
+      `${printable(logDir)} is no LOG_DIR: it has neither ${places.join('/ nor ')}/; set LOG_DIR or --dir`,
+      EXIT_ERROR,
+    );
+  }
+  return layout;
 }
 
 /** Turns what reading may throw into what a person can use. @throws CommandError */

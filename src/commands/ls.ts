@@ -5,6 +5,7 @@ import { listSessions, type SessionSummary } from '../reading/session-list.js';
 import { nodeFiles } from '../segment/node-files.js';
 import type { CommandIo } from './command-io.js';
 import { humanBytes, humanCount } from './human-units.js';
+import { truncate } from './live-status.js';
 import { addDirOption, inOneSentence, type LogDirOptions, logDirLayout, writeOut } from './log-dir.js';
 import { printable } from './printable.js';
 import { exitCodeOf } from './server-option.js';
@@ -15,7 +16,7 @@ interface LsOptions extends LogDirOptions {
 
 const HELP = `
 Columns: session, first and last seq, segments, bytes on the disk, time of the last line (UTC), and "active" while a
-segment is open or being sealed, else "idle".
+segment is open or being sealed, else "idle". Sorted by session; an id over 48 columns is cut, --json has all of it.
 
 Examples:
   logweir ls
@@ -38,7 +39,7 @@ export function registerLs(program: Command, io: CommandIo): void {
 }
 
 async function printJson(sessions: AsyncIterable<SessionSummary>, io: CommandIo): Promise<void> {
-  for await (const session of untilAborted(sessions, io)) {
+  for (const session of await sorted(sessions, io)) {
     const row = JSON.stringify({
       session_id: session.sessionId,
       first_seq: session.firstSeq,
@@ -55,12 +56,13 @@ async function printJson(sessions: AsyncIterable<SessionSummary>, io: CommandIo)
 }
 
 const HEADINGS = ['SESSION', 'FIRST', 'LAST', 'SEGMENTS', 'SIZE', 'LAST LINE', 'STATE'] as const;
+const ID_COLUMNS_MAX = 48;
 const IS_NUMBER = [false, true, true, true, true, false, false] as const;
 
 async function printTable(sessions: AsyncIterable<SessionSummary>, io: CommandIo): Promise<void> {
   const isTerminal = io.stdout.isTTY === true;
   const rows: string[][] = [];
-  for await (const session of untilAborted(sessions, io)) {
+  for (const session of await sorted(sessions, io)) {
     rows.push(rowOf(session, isTerminal));
   }
   if (rows.length === 0) {
@@ -81,7 +83,7 @@ async function printTable(sessions: AsyncIterable<SessionSummary>, io: CommandIo
 function rowOf(session: SessionSummary, isTerminal: boolean): string[] {
   const count = isTerminal ? humanCount : String;
   return [
-    printable(session.sessionId),
+    truncate(printable(session.sessionId), ID_COLUMNS_MAX),
     count(session.firstSeq),
     count(session.lastSeq),
     count(session.segments),
@@ -101,12 +103,15 @@ function aligned(cells: readonly string[], widths: readonly number[]): string {
     .trimEnd();
 }
 
-async function* untilAborted<T>(items: AsyncIterable<T>, io: CommandIo): AsyncGenerator<T, void> {
-  for await (const item of items) {
+/** By id: on the disk they stand by their encoded names. What has been found until the user ends it. */
+async function sorted(sessions: AsyncIterable<SessionSummary>, io: CommandIo): Promise<SessionSummary[]> {
+  const found: SessionSummary[] = [];
+  for await (const session of sessions) {
     if (io.signal.aborted) {
       io.setExitCode(exitCodeOf(io.signal));
-      return;
+      break;
     }
-    yield item;
+    found.push(session);
   }
+  return found.toSorted((a, b) => (a.sessionId < b.sessionId ? -1 : 1));
 }

@@ -7,6 +7,7 @@ import { LineSplitter } from './line-splitter.js';
 
 /** Longer lines are cut: far below the server's LOG_MAX_FRAME_BYTES, even if every byte becomes a U+FFFD. */
 export const PIECE_BYTES_MAX = 64 * 1024;
+const NEWLINE = 0x0a;
 /** A prompt or a progress bar has no newline: it goes out when the command says nothing more for this long. */
 const SILENCE_MS = 200;
 /** And one that keeps growing without ever being silent is not kept from viewers for longer than this. */
@@ -15,8 +16,8 @@ const OPEN_LINE_MS = 1_000;
 export interface PumpSinks {
   /** Every chunk as it comes, before its pieces. */
   readonly passThrough: (chunk: Buffer) => Promise<void>;
-  /** A piece of output and when it was read, in Unix milliseconds. */
-  readonly take: (content: string, readAtMs: number) => Promise<void>;
+  /** A piece of output, when it was read in Unix milliseconds, and how many lines begin in it: 1, or 0 for what goes on. */
+  readonly take: (content: string, readAtMs: number, lines: 0 | 1) => Promise<unknown>;
 }
 
 /** Reads to the end. Every byte that is valid UTF-8 comes out as it was; others come out as U+FFFD. */
@@ -25,9 +26,11 @@ export async function pumpOutput(output: Readable, sinks: PumpSinks): Promise<vo
   const chunks = output[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let readAtMs = Date.now();
   let lineOpenedAtMs = readAtMs;
+  let lines: 0 | 1 = 1;
   const takeAll = async (pieces: Iterable<Buffer>) => {
     for (const piece of pieces) {
-      await sinks.take(piece.toString(), readAtMs);
+      await sinks.take(piece.toString(), readAtMs, lines);
+      lines = piece.at(-1) === NEWLINE ? 1 : 0;
       lineOpenedAtMs = readAtMs;
     }
   };

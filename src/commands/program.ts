@@ -7,6 +7,7 @@ import { registerLs } from './ls.js';
 import { registerRun } from './run.js';
 import { registerSend } from './send.js';
 import { registerServe } from './serve.js';
+import { inOurWords } from './usage-error.js';
 
 const DESCRIPTION =
   'The central log writer for fleets of agents: one ordered, durable, rotated, compressed NDJSON history per session.';
@@ -38,6 +39,7 @@ export function createProgram(io: ServiceIo, version: string): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => write(inOurWords(text)),
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
     })

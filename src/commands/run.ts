@@ -5,19 +5,28 @@
  * byte (invalid UTF-8 excepted: a protobuf string cannot hold it, it becomes U+FFFD). The command is not started when
  * the server cannot be reached; once started, it runs to its end whatever happens to the server.
  */
+import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { frameTimeOf } from '../client/frame.js';
-import { FrameProducer, type ProducerLimits, type ProducerReport } from '../client/frame-producer.js';
+import { FrameProducer } from '../client/frame-producer.js';
+import type { ProducerLimits, ProducerReport } from '../client/producer-report.js';
 import { ChildCommand } from './child-command.js';
 import type { CommandIo } from './command-io.js';
 import { EXIT_ERROR, EXIT_OK } from './exit-codes.js';
 import { humanBytes, humanCount, humanElapsed, humanLines } from './human-units.js';
-import { LiveStatus } from './live-status.js';
+import { LiveStatus, type StatusLine } from './live-status.js';
 import { pumpOutput } from './output-pump.js';
 import { printable } from './printable.js';
 import { addServerOptions, connect, parseSessionId, type ServerOptions } from './server-option.js';
+import { ServerWatch } from './server-watch.js';
 import { storedClause } from './stored-sentence.js';
+import { systemReason } from './system-reason.js';
 import { Tee } from './tee.js';
+import { inOurWords } from './usage-error.js';
+
+const LINE_END = Buffer.from('\n');
+
+const UNKNOWN_OPTION_HINT = "; if it is the command's, put -- before the command";
 
 interface RunOptions extends ServerOptions {
   readonly session: string;
@@ -31,6 +40,15 @@ const HELP = `
 Every line of the command's output becomes a frame, in the order it was read: role "stdout" or "stderr", content with
 the line's own terminator. An unfinished line is sent after 200 ms of silence; a line over 64 KiB in pieces.
 Bytes that are not UTF-8 are stored as U+FFFD.
+
+While the server is away, up to 64 MiB of output wait for it; then the command does, until nothing has moved for 30 s.
+From then on lines are counted as not stored until the server is back. After the command has ended, what waits is given
+up after 30 s without progress, or at Ctrl-C.
+
+Ctrl-C and SIGTERM go to the command, and what it still says is stored. The second one kills it and ends logweir at once,
+with a word on what is not confirmed as stored.
+
+A command that asks questions needs --tee: then its prompts are seen, and no status line is drawn over what is typed.
 
 Exit code: the command's own; 128 + n when signal n ended it; 126 or 127 when it cannot be started; 1 when the server
 cannot be reached (the command is then not run), or when the command succeeded and not all of its output was stored.
@@ -49,10 +67,11 @@ export function registerRun(program: Command, io: CommandIo, limits: Partial<Pro
     .option('--user <id>', 'user_id of every frame')
     .option('--role-stdout <role>', 'role of lines from stdout', 'stdout')
     .option('--role-stderr <role>', 'role of lines from stderr', 'stderr')
-    .option('--tee', 'also pass the output through');
+    .option('--tee', 'also pass the output through; the command goes on when nobody reads it any more');
   addServerOptions(command)
     .argument('<command...>', 'the command and its arguments, behind --')
     .addHelpText('after', HELP)
+    .configureOutput({ outputError: (text, write) => write(inOurWords(text, UNKNOWN_OPTION_HINT)) })
     .action(async (argv: string[], options: RunOptions) => {
       const connection = await connect(options, io);
       try {
@@ -65,55 +84,114 @@ export function registerRun(program: Command, io: CommandIo, limits: Partial<Pro
 
 async function run(argv: string[], options: RunOptions, producer: FrameProducer, io: CommandIo): Promise<number> {
   const child = await ChildCommand.start(argv, io);
-  const counts = { bytes: 0, startedMs: performance.now(), exitCode: null as number | null };
-  const status = new LiveStatus(io.stderr, () => statusLine(options.session, producer, counts));
-  const tee = options.tee === true ? { stdout: new Tee(io.stdout, status), stderr: new Tee(io.stderr, status) } : null;
-  const pump = (stream: 'stdout' | 'stderr') =>
-    pumpOutput(child[stream], {
+  const startedMs = performance.now();
+  const counts: Counts = { bytes: 0, startedMs, outputMs: startedMs, exitCode: null };
+  const holdsStill = options.tee === true && isatty(0);
+  const status = new LiveStatus(io.stderr, () => statusLine(options.session, producer, counts, holdsStill));
+  const watch = new ServerWatch(producer, io, !status.isShown);
+  const conclude = (): ProducerReport => {
+    watch.end();
+    status.end();
+    const report = producer.report();
+    const exit = counts.exitCode === null ? 'killed' : `exit ${counts.exitCode}`;
+    io.stderr.write(`${printable(options.session)}: ${storedClause(report, options.session)}, ${exit}\n`);
+    return report;
+  };
+  io.onSecondSignal(() => {
+    child.kill();
+    producer.abandon();
+    conclude();
+  });
+  const exited = child.exitCode.then((code) => {
+    counts.exitCode = code;
+    watch.stopWhenAway(false);
+    return code;
+  });
+  await storeOutput(child, options, producer, counts, tees(options, io, status));
+  const code = await exited;
+  await producer.finish();
+  return exitCode(code, conclude());
+}
+
+interface Counts {
+  bytes: number;
+  readonly startedMs: number;
+  /** When the command last said something. */
+  outputMs: number;
+  exitCode: number | null;
+}
+
+type Tees = { readonly stdout: Tee; readonly stderr: Tee } | null;
+
+function tees(options: RunOptions, io: CommandIo, status: LiveStatus): Tees {
+  if (options.tee !== true) {
+    return null;
+  }
+  let isSaid = false;
+  const onBroken = (error: NodeJS.ErrnoException) => {
+    if (!isSaid) {
+      isSaid = true;
+      const what =
+        error.code === 'ENOSPC'
+          ? `the output cannot be passed on: ${systemReason(error)}`
+          : 'nobody reads the output any more';
+      status.yieldTo(LINE_END);
+      io.stderr.write(`logweir: ${what}; the command goes on and is stored\n`);
+    }
+  };
+  return { stdout: new Tee(io.stdout, status, onBroken), stderr: new Tee(io.stderr, status, onBroken) };
+}
+
+async function storeOutput(
+  child: ChildCommand,
+  options: RunOptions,
+  producer: FrameProducer,
+  counts: Counts,
+  tee: Tees,
+): Promise<void> {
+  const user = options.user === undefined ? {} : { userId: options.user };
+  const pump = (stream: 'stdout' | 'stderr') => {
+    const role = stream === 'stdout' ? options.roleStdout : options.roleStderr;
+    return pumpOutput(child[stream], {
       passThrough: async (chunk) => {
         counts.bytes += chunk.length;
+        counts.outputMs = performance.now();
         await tee?.[stream].write(chunk);
       },
-      take: async (content, readAtMs) => {
-        await producer.write({
-          sessionId: options.session,
-          content,
-          role: stream === 'stdout' ? options.roleStdout : options.roleStderr,
-          time: frameTimeOf(readAtMs),
-          ...(options.user === undefined ? {} : { userId: options.user }),
-        });
+      take: (content, readAtMs, lines) => {
+        const frame = { sessionId: options.session, content, role, time: frameTimeOf(readAtMs), ...user };
+        return producer.write(frame, undefined, lines);
       },
     });
+  };
   await Promise.all([pump('stdout'), pump('stderr')]);
-  counts.exitCode = await child.exitCode;
-  const report = await producer.finish();
-  status.end();
-  io.stderr.write(`${printable(options.session)}: ${storedClause(report, options.session)}, exit ${counts.exitCode}\n`);
-  return exitCode(counts.exitCode, report);
 }
 
 function exitCode(ofCommand: number, report: ProducerReport): number {
-  return ofCommand === EXIT_OK && report.unconfirmed > 0 ? EXIT_ERROR : ofCommand;
+  const isAllStored = report.unconfirmed === 0 && report.refusedAt === null;
+  return ofCommand === EXIT_OK && !isAllStored ? EXIT_ERROR : ofCommand;
 }
 
-function statusLine(
-  sessionId: string,
-  producer: FrameProducer,
-  counts: { bytes: number; startedMs: number; exitCode: number | null },
-): string {
-  const { taken, stored, state } = producer.progress;
-  const parts = [
-    printable(sessionId),
-    humanElapsed(performance.now() - counts.startedMs),
-    humanLines(taken),
-    humanBytes(counts.bytes),
-  ];
-  if (state === 'reconnecting') {
-    parts.push(`server away, ${humanCount(taken - stored)} waiting`);
-  } else if (state === 'stopped') {
-    parts.push('NOT being stored');
-  } else {
-    parts.push(counts.exitCode === null ? 'running' : `exit ${counts.exitCode}, storing`);
+/** @param holdsStill the line changes only with the output: a redraw would take away what somebody is typing */
+function statusLine(session: string, producer: FrameProducer, counts: Counts, holdsStill: boolean): StatusLine {
+  const { takenLines, storedLines, state, giveUpInMs } = producer.progress;
+  const name = printable(session);
+  const waiting = humanCount(takenLines - storedLines);
+  if (counts.exitCode !== null && state === 'reconnecting') {
+    const seconds = Math.ceil(giveUpInMs / 1000);
+    return {
+      name,
+      parts: [`exit ${counts.exitCode}`, `server away, ${waiting} waiting (gives up in ${seconds} s, Ctrl-C: now)`],
+    };
   }
-  return parts.join(' · ');
+  const nowMs = holdsStill ? counts.outputMs : performance.now();
+  const progress = [humanElapsed(nowMs - counts.startedMs), humanLines(takenLines), humanBytes(counts.bytes)];
+  switch (state) {
+    case 'reconnecting':
+      return { name, parts: [...progress, `server away, ${waiting} waiting`] };
+    case 'stopped':
+      return { name, parts: [...progress, 'NOT being stored'] };
+    case 'streaming':
+      return { name, parts: [...progress, counts.exitCode === null ? 'running' : `exit ${counts.exitCode}, storing`] };
+  }
 }

@@ -2,18 +2,22 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { frameTimeOf, type OutgoingFrame } from '../client/frame.js';
-import { FrameProducer, type ProducerReport } from '../client/frame-producer.js';
+import { FrameProducer } from '../client/frame-producer.js';
 import type { LogConnection } from '../client/log-connection.js';
+import type { ProducerReport } from '../client/producer-report.js';
 import { CommandError, type CommandIo } from './command-io.js';
 import { EXIT_ERROR, EXIT_OK, EXIT_USAGE } from './exit-codes.js';
 import { JsonFrameError, parseJsonFrame } from './json-frame.js';
 import { LineSplitter } from './line-splitter.js';
 import { printable } from './printable.js';
 import { addServerOptions, connect, exitCodeOf, parseSessionId, type ServerOptions } from './server-option.js';
+import { ServerWatch } from './server-watch.js';
 import { duplicatesClause, storedClause } from './stored-sentence.js';
 
 /** Above any frame a server takes by default, and small enough to hold. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024;
+/** No frame is shorter than this by much, and no editor leaves longer blank lines. */
+const BLANK_BYTES_MAX = 1024;
 
 interface SendOptions extends ServerOptions {
   readonly session?: string;
@@ -24,10 +28,16 @@ interface SendOptions extends ServerOptions {
 
 const HELP = `
 Without --json, a line's text (without its newline) is a frame's content. With --json, a line is a frame as logweir
-stores it: seq, time, session_id, user_id, role, content, metadata, version, producer_id, producer_seq, all optional.
+stores it: seq, time, session_id, user_id, role, content, metadata, version, producer_id, producer_seq, all optional;
+blank lines are skipped.
 Frames whose seq, or producer_seq, the session already has are counted as duplicates and not stored again.
 
-Exit code: 0 when everything is stored, 1 when not (the message names the line), 2 on wrong usage.
+A line over the server's limit (LOG_MAX_FRAME_BYTES, 1 MiB by default) is refused, and sending ends there.
+While the server is away, lines wait for it: 64 MiB of them, and 30 s without progress, then they are given up. Ctrl-C
+ends the input; what was read is stored, but a server that is away is not waited for. A second Ctrl-C ends at once.
+
+Exit code: 0 when everything is stored, 1 when not (the message names the line), 2 on wrong usage,
+130 or 143 when interrupted.
 
 Examples:
   tail -f app.log | logweir send --session app
@@ -63,17 +73,33 @@ export function registerSend(program: Command, io: CommandIo): void {
 
 async function send(options: SendOptions, connection: LogConnection, io: CommandIo): Promise<number> {
   const producer = new FrameProducer(connection);
+  const watch = new ServerWatch(producer, io, true);
+  const conclude = (problem: string | null): ProducerReport => {
+    watch.end();
+    const report = producer.report();
+    const refused = refusal(report);
+    const stored = storedClause(refused === null ? report : { ...report, error: null }, options.session ?? null);
+    const name = options.session === undefined ? 'send' : printable(options.session);
+    const why = problem ?? refused;
+    io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}${duplicatesClause(report)}\n`);
+    return report;
+  };
+  io.onSecondSignal(() => {
+    producer.abandon();
+    conclude(null);
+  });
+  // A signal ends the input, so it means from the beginning: do not wait for a server that is away.
+  watch.stopWhenAway(true);
   const problem = await sendLines(producer, options, io);
-  const report = await producer.finish();
-  const name = options.session === undefined ? 'send' : printable(options.session);
-  const refused = refusal(report);
-  const stored = storedClause(refused === null ? report : { ...report, error: null }, options.session ?? null);
-  const why = problem ?? refused;
-  io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}${duplicatesClause(report)}\n`);
-  if (why !== null || report.unconfirmed > 0) {
+  await producer.finish();
+  const report = conclude(problem);
+  if (problem !== null || report.refusedAt !== null) {
     return EXIT_ERROR;
   }
-  return io.signal.aborted ? exitCodeOf(io.signal) : EXIT_OK;
+  if (io.signal.aborted) {
+    return exitCodeOf(io.signal);
+  }
+  return report.unconfirmed > 0 ? EXIT_ERROR : EXIT_OK;
 }
 
 /** @returns what is wrong with a line, naming it, or null at the end of the input */
@@ -82,20 +108,28 @@ async function sendLines(producer: FrameProducer, options: SendOptions, io: Comm
   try {
     for await (const line of linesOf(io.stdin, io.signal)) {
       number++;
-      if (!(await producer.write(frameOf(line, options)))) {
+      if (options.json === true && isBlank(line)) {
+        continue;
+      }
+      if (!(await producer.write(frameOf(line, options), number))) {
         return null;
       }
     }
   } catch (error) {
     if (error instanceof JsonFrameError) {
-      return `line ${number}: ${printable(error.message)}`;
+      const fault = printable(error.message);
+      return fault.startsWith('is ') ? `line ${number} ${fault}` : `line ${number}: ${fault}`;
     }
     if (error instanceof LineTooLong) {
-      return `line ${number + 1}: is longer than ${LINE_BYTES_MAX} bytes`;
+      return `line ${number + 1} is longer than ${LINE_BYTES_MAX} bytes`;
     }
     throw error;
   }
   return null;
+}
+
+function isBlank(line: Buffer): boolean {
+  return line.length < BLANK_BYTES_MAX && line.toString().trim() === '';
 }
 
 function frameOf(line: Buffer, options: SendOptions): OutgoingFrame {
@@ -113,11 +147,11 @@ function frameOf(line: Buffer, options: SendOptions): OutgoingFrame {
   };
 }
 
-/** Frames are numbered by lines, so the server's word on a frame is a word on a line. */
+/** A frame's place is its line's number, so the server's word on a frame is a word on a line. */
 function refusal(report: ProducerReport): string | null {
   return report.refusedAt === null || report.error === null
     ? null
-    : `line ${report.refusedAt + 1}: ${printable(report.error.message)}`;
+    : `line ${report.refusedAt}: ${printable(report.error.message)}`;
 }
 
 class LineTooLong extends Error {}

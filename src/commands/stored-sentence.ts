@@ -1,26 +1,34 @@
-import type { ProducerReport } from '../client/frame-producer.js';
+import type { ProducerReport } from '../client/producer-report.js';
 import { humanCount, humanLines } from './human-units.js';
 import { printable } from './printable.js';
 
 /**
- * What became of the frames, in one clause: `5,231 lines stored (seq 1–5231)`, or how many were not, and why.
+ * What became of the lines, in one clause: `5,231 lines stored (seq 1–5231)`, how many were not, and why.
  * @param sessionId null when there were several sessions
  */
 export function storedClause(report: ProducerReport, sessionId: string | null): string {
-  let clause = `${humanLines(report.stored)} stored`;
-  const range = sessionId === null ? undefined : report.ranges.find((one) => one.sessionId === sessionId);
-  // After duplicates the range holds less than what is stored: the numbers of frames that were there already are unknown.
-  if (range !== undefined && report.duplicates === 0) {
-    clause += ` (seq ${range.firstSeq}–${range.lastSeq})`;
+  const why = report.error === null ? '' : ` (${printable(report.error.message)})`;
+  const stored = `${humanLines(report.storedLines)} stored${rangeOf(report, sessionId)}`;
+  if (report.refusedAt !== null) {
+    // The server took nothing behind the refused frame, and nothing was sent again.
+    const after = report.unconfirmed === 0 ? '' : `, ${humanLines(report.unconfirmedLines)} after it not stored`;
+    return `${stored}, 1 line refused${after}${why}`;
   }
-  if (report.unconfirmed > 0) {
-    clause += `, ${humanLines(report.unconfirmed)} NOT confirmed as stored`;
-    clause += report.error === null ? '' : ` (${printable(report.error.message)})`;
-  }
-  return clause;
+  return report.unconfirmed === 0
+    ? stored
+    : `${stored}, ${humanLines(report.unconfirmedLines)} NOT confirmed as stored${why}`;
 }
 
 /** `, 3 of them there already`, or nothing. */
 export function duplicatesClause(report: ProducerReport): string {
   return report.duplicates === 0 ? '' : `, ${humanCount(report.duplicates)} of them there already`;
+}
+
+function rangeOf(report: ProducerReport, sessionId: string | null): string {
+  const range = sessionId === null ? undefined : report.ranges.find((one) => one.sessionId === sessionId);
+  // After duplicates the range holds less than what is stored: the numbers of frames that were there already are unknown.
+  if (range === undefined || report.duplicates > 0) {
+    return '';
+  }
+  return range.firstSeq === range.lastSeq ? ` (seq ${range.firstSeq})` : ` (seq ${range.firstSeq}–${range.lastSeq})`;
 }

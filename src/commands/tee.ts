@@ -8,12 +8,16 @@ export class Tee {
   #isBroken = false;
   #resume = () => {};
 
-  constructor(to: OutputStream, status: LiveStatus) {
+  /** @param onBroken is called once when nothing can be passed through any more */
+  constructor(to: OutputStream, status: LiveStatus, onBroken: (error: NodeJS.ErrnoException) => void) {
     this.#to = to;
     this.#status = status;
     // A listener of our own: the process is not to end because `logweir run --tee … | head` has seen enough.
-    to.on('error', () => {
-      this.#isBroken = true;
+    to.on('error', (error: NodeJS.ErrnoException) => {
+      if (!this.#isBroken) {
+        this.#isBroken = true;
+        onBroken(error);
+      }
       this.#resume();
     });
     to.on('drain', () => this.#resume());

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FrameProducer, type ProducerReport } from '../../src/client/frame-producer.js';
+import { FrameProducer } from '../../src/client/frame-producer.js';
 import { LogConnection } from '../../src/client/log-connection.js';
+import type { ProducerReport } from '../../src/client/producer-report.js';
 import { LogweirServer } from './logweir-server.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -34,8 +35,10 @@ describe('FrameProducer', () => {
     connection.close();
     expect(report).toEqual({
       stored: 2_550,
+      storedLines: 2_550,
       duplicates: 0,
       unconfirmed: 0,
+      unconfirmedLines: 0,
       ranges: [{ sessionId: 's', firstSeq: 1, lastSeq: 2_550 }],
       error: null,
       refusedAt: null,
@@ -52,7 +55,7 @@ describe('FrameProducer', () => {
     const producer = new FrameProducer(connection, { streamAgeMs: 60_000 });
     await writeAll(producer, 1, 1);
     await until(async () => (await server.stored('s')).length === 1);
-    expect(producer.progress).toEqual({ taken: 1, stored: 0, state: 'streaming' });
+    expect(producer.progress).toMatchObject({ taken: 1, stored: 0, state: 'streaming' });
     expect(counts(await producer.finish())).toEqual([1, 0, null]);
     connection.close();
   });
@@ -113,10 +116,10 @@ describe('FrameProducer', () => {
     proxy.freeze();
     const writing = writeAll(producer, 1, 1_000, 1_000);
     await pause(300);
-    const waiting = producer.progress;
+    const { taken, stored } = producer.progress;
     await pause(300);
-    expect(producer.progress).toEqual(waiting);
-    expect(waiting.taken).toBeLessThan(100);
+    expect(producer.progress).toMatchObject({ taken, stored });
+    expect(taken).toBeLessThan(100);
     proxy.thaw();
     await writing;
     expect(counts(await producer.finish())).toEqual([1_000, 0, null]);
@@ -169,7 +172,7 @@ describe('FrameProducer', () => {
     expect(await producer.write({ sessionId: 's', content: 'late' })).toBe(false);
     const report = await producer.finish();
     connection.close();
-    expect(counts(report)).toEqual([25, 2, 'FRAME_REFUSED']);
+    expect(counts(report)).toEqual([25, 1, 'FRAME_REFUSED']);
     expect(report.refusedAt).toBe(25);
     expect((await server.stored('s')).map((frame) => frame.content)).toEqual(contents(1, 25));
   });
@@ -189,6 +192,21 @@ describe('FrameProducer', () => {
       [4, undefined, undefined],
       [5, 'mine', 9],
     ]);
+  });
+
+  it('ends at once when it is abandoned while the server is away', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection);
+    await server.stop();
+    await writeAll(producer, 1, 5);
+    await until(() => producer.progress.state === 'reconnecting');
+    const finishing = producer.finish();
+    const abandonedAt = performance.now();
+    producer.abandon();
+    expect(counts(await finishing)).toEqual([0, 5, 'CANCELLED']);
+    expect(performance.now() - abandonedAt).toBeLessThan(100);
+    connection.close();
   });
 
   it('ends at once when it is abandoned', async () => {

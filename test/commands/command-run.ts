@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { Command } from 'commander';
 import { CommandError, type CommandIo, Interrupted, type OutputStream } from '../../src/commands/command-io.js';
+import { inOurWords } from '../../src/commands/usage-error.js';
 
 export interface Outcome {
   readonly code: number;
@@ -11,7 +12,7 @@ export interface Outcome {
 
 class CollectingStream extends PassThrough {
   readonly isTTY: boolean;
-  readonly columns: number;
+  columns: number;
   readonly chunks: Buffer[] = [];
 
   constructor(isTTY: boolean, columns: number) {
@@ -36,10 +37,16 @@ export class CommandRun {
   readonly stderr: CollectingStream;
   readonly #interruption = new AbortController();
   #code = 0;
+  #lastWords = () => {};
 
   constructor(options: { isTerminal?: boolean; columns?: number } = {}) {
     this.stdout = new CollectingStream(options.isTerminal ?? false, options.columns ?? 80);
     this.stderr = new CollectingStream(options.isTerminal ?? false, options.columns ?? 80);
+  }
+
+  /** As main.ts does before the process ends. */
+  interruptAgain(): void {
+    this.#lastWords();
   }
 
   interrupt(signalName: 'SIGINT' | 'SIGTERM'): void {
@@ -58,6 +65,9 @@ export class CommandRun {
       stderr: this.stderr as OutputStream,
       env: { NODE_ENV: 'production', PATH: process.env['PATH'], ...env },
       signal: this.#interruption.signal,
+      onSecondSignal: (lastWords) => {
+        this.#lastWords = lastWords;
+      },
       setExitCode: (code) => {
         this.#code = code;
       },
@@ -65,11 +75,9 @@ export class CommandRun {
     const program = new Command('logweir').exitOverride().configureOutput({
       writeErr: (text) => io.stderr.write(text),
       writeOut: (text) => io.stdout.write(text),
+      outputError: (text, write) => write(inOurWords(text)),
     });
     register(program, io);
-    for (const command of program.commands) {
-      command.copyInheritedSettings(program);
-    }
     try {
       await program.parseAsync([...argv], { from: 'user' });
     } catch (error) {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { humanBytes, humanElapsed, humanLines } from '../../src/commands/human-units.js';
-import { truncate } from '../../src/commands/live-status.js';
+import { fitted, LiveStatus, truncate } from '../../src/commands/live-status.js';
+import { CommandRun } from './command-run.js';
 
 describe('the live status', () => {
   it('is cut to the width of the terminal with an ellipsis', () => {
@@ -9,6 +10,30 @@ describe('the live status', () => {
     expect(truncate('build · 5 lines', 10)).toBe('build · 5…');
     expect(truncate('日本語', 6)).toBe('日本語');
     expect(truncate('日本語x', 6)).toBe('日本…');
+  });
+
+  it('shortens the name, and never the counts', () => {
+    const parts = ['2m05s', '5,231 lines', '1.2 MiB', 'running'];
+    expect(fitted({ name: 'build', parts }, 79)).toBe('build · 2m05s · 5,231 lines · 1.2 MiB · running');
+    expect(fitted({ name: 'n'.repeat(200), parts }, 50)).toBe('nnnnnnn… · 2m05s · 5,231 lines · 1.2 MiB · running');
+    expect(fitted({ name: 'n'.repeat(200), parts }, 38)).toBe('5,231 lines · 1.2 MiB · running');
+  });
+
+  it('is drawn anew when the terminal changes its width, also where that has wrapped it', () => {
+    const { stderr } = new CommandRun({ isTerminal: true, columns: 30 });
+    const status = new LiveStatus(stderr, () => ({ name: 'session', parts: ['5 lines', 'running'] }));
+    stderr.emit('resize');
+    stderr.columns = 20;
+    stderr.emit('resize');
+    status.end();
+    expect(stderr.text.split('\r')).toEqual([
+      '',
+      '\u001b[2Ksession · 5 lines · running',
+      '\u001b[1A\u001b[J',
+      '\u001b[2K5 lines · running',
+      '\u001b[2K',
+    ]);
+    expect(stderr.listenerCount('resize')).toBe(0);
   });
 
   it('is never wider than the terminal', () => {

@@ -173,13 +173,36 @@ describe('logweir ls', () => {
     await fixture.writeActive(`${long}2`, storedLine(`${long}2`, 1));
     await fixture.writeActive('x\u001b]0;t\u0007\u009b', storedLine('x', 1));
     const outcome = await logweir(fixture, ['ls'], true);
-    expect(outcome.stdout.toString()).toContain(`${'ü'.repeat(100)}\\e[2J\\n `);
-    expect(outcome.stdout.toString()).toContain(`${'ü'.repeat(100)}\\e[2J\\n2`);
+    expect(outcome.stdout.toString()).toContain(`\n${'ü'.repeat(23)}…  `);
     expect(outcome.stdout.toString()).toContain('x\\e]0;t\\u{7}\\u{9b}');
     const json = await logweir(fixture, ['ls', '--json', 'x']);
     expect(json.stdout.toString()).toContain('"session_id":"x\\u001b]0;t\\u0007\\u009b"');
     const byPrefix = await logweir(fixture, ['ls', '--json', `${'ü'.repeat(100)}\u001b`]);
     expect(byPrefix.stdout.toString().trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('sorts by id, and cuts an id over 48 columns where --json has all of it', async () => {
+    await using fixture = await LogDirFixture.create();
+    const ids = ['~', 'a b', 'a-b', 'B', `a${'x'.repeat(60)}`];
+    for (const id of ids) {
+      await fixture.writeActive(id, storedLine(id, 1));
+    }
+    const table = await logweir(fixture, ['ls']);
+    const rows = table.stdout.toString().split('\n').slice(1, -1);
+    expect(rows.map((row) => row.slice(0, 48).trimEnd())).toEqual(['B', 'a b', 'a-b', `a${'x'.repeat(46)}…`, '~']);
+    const json = await logweir(fixture, ['ls', '--json']);
+    const found = json.stdout.toString().trimEnd().split('\n');
+    expect(found.map((row) => JSON.parse(row).session_id)).toEqual(ids.toSorted());
+  });
+
+  it.each([['ls'], ['cat']])('%s says that a directory is no LOG_DIR', async (verb) => {
+    const outcome = await new CommandRun().run(verb === 'ls' ? registerLs : registerCat, [
+      ...[verb, ...(verb === 'cat' ? ['s'] : []), '--dir', import.meta.dirname],
+    ]);
+    expect([outcome.code, outcome.stderr]).toEqual([
+      1,
+      `logweir: ${import.meta.dirname} is no LOG_DIR: it has neither active/ nor sealing/ nor sessions/; set LOG_DIR or --dir\n`,
+    ]);
   });
 
   it('says so when there are no sessions', async () => {

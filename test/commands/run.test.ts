@@ -125,6 +125,10 @@ describe('logweir run', () => {
     ]);
     expect(outcome.code).toBe(0);
     expect(outcome.stdout.toString()).toBe('a\n');
+    expect(outcome.stderr).toBe(
+      'logweir: nobody reads the output any more; the command goes on and is stored\n' +
+        `${session}: 50,001 lines stored (seq 1–50001), exit 0\n`,
+    );
     expect(await server.stored(session)).toHaveLength(50_001);
   });
 
@@ -180,6 +184,11 @@ describe('logweir run', () => {
     [['run', '--', 'true'], '--session'],
     [['run', '--session', '', '--', 'true'], 'a session id has 1 to 1024 bytes'],
     [['run', '--session', 's', '--server', 'nowhere', '--', 'true'], 'HOST:PORT'],
+    [['run', '--session', 's', '--server', 'foo:99999', '--', 'true'], 'HOST:PORT'],
+    [
+      ['run', '--session', 's', 'ls', '-la'],
+      "logweir: unknown option '-la'; if it is the command's, put -- before the command\n",
+    ],
     [['run', '--session', 's'], "missing required argument 'command'"],
   ])('is wrong usage: %j', async (argv, said) => {
     const outcome = await new CommandRun().run(registerRun, argv);
@@ -242,9 +251,12 @@ describe('logweir run', () => {
     const outcome = await running;
     expect(outcome.code).toBe(1);
     expect(outcome.stdout.toString()).toMatch(/^before\nline 0\n(line \d+\n)*line 499\n$/);
-    expect(outcome.stderr).toMatch(
-      /^s: 1 line stored \(seq 1–1\), 500 lines NOT confirmed as stored \(.*\), exit 0\n$/,
-    );
+    const said =
+      /^logweir: the server is away, \d+ waiting\ns: (\d+) lines? stored \(seq .*\), (\d+) lines NOT confirmed as stored \(.*\), exit 0\n$/;
+    const [, stored, unconfirmed] = said.exec(outcome.stderr) ?? [];
+    await own.listen();
+    expect(Number(stored)).toBe((await own.stored('s')).length);
+    expect(Number(stored) + Number(unconfirmed)).toBe(501);
   });
 
   it("passes on the command's own code when lines are not stored either", async () => {

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerSend } from '../../src/commands/send.js';
 import { LogweirServer } from '../client/logweir-server.js';
+import { TcpProxy } from '../client/tcp-proxy.js';
 import { CommandRun, type Outcome } from './command-run.js';
 
 let server: LogweirServer;
 let sessions = 0;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(async () => {
   server = await LogweirServer.start();
@@ -55,21 +58,20 @@ describe('logweir send', () => {
   });
 
   it.each([
-    ['{"content":', 'is not JSON'],
-    ['[1]', 'is not a JSON object'],
-    ['', 'is not JSON'],
-    ['{"contnet":"x"}', '"contnet" is no field of a frame'],
-    ['{"content":3}', 'content is not a string'],
-    ['{"seq":1.5}', 'seq is not an integer from 0 to 9007199254740991'],
-    ['{"seq":-1}', 'seq is not an integer from 0 to 9007199254740991'],
-    ['{"producer_seq":"99999999999999999999"}', 'producer_seq is not an integer from 0 to 9007199254740991'],
-    ['{"time":"yesterday"}', 'time is not RFC 3339, like 2026-11-21T10:00:00.123Z'],
-    ['{"metadata":[]}', 'metadata is not an object'],
-    ['{"session_id":"other\\u001b"}', 'session_id is "other\\u001b", not that of --session'],
+    ['{"content":', ' is not JSON'],
+    ['[1]', ' is not a JSON object'],
+    ['{"contnet":"x"}', ': "contnet" is no field of a frame'],
+    ['{"content":3}', ': content is not a string'],
+    ['{"seq":1.5}', ': seq is not an integer from 0 to 9007199254740991'],
+    ['{"seq":-1}', ': seq is not an integer from 0 to 9007199254740991'],
+    ['{"producer_seq":"99999999999999999999"}', ': producer_seq is not an integer from 0 to 9007199254740991'],
+    ['{"time":"yesterday"}', ': time is not RFC 3339, like 2026-11-21T10:00:00.123Z'],
+    ['{"metadata":[]}', ': metadata is not an object'],
+    ['{"session_id":"other\\u001b"}', ': session_id is "other\\u001b", not that of --session'],
   ])('names the line and the fault of %j, with what came before stored', async (line, fault) => {
     const session = `bad-${++sessions}`;
     const outcome = await send(`{"content":"good"}\n${line}\n{"content":"never"}\n`, ['--json', '--session', session]);
-    expect([outcome.code, outcome.stderr]).toEqual([1, `${session}: line 2: ${fault}; 1 line stored (seq 1–1)\n`]);
+    expect([outcome.code, outcome.stderr]).toEqual([1, `${session}: line 2${fault}; 1 line stored (seq 1)\n`]);
     expect(await contents(session)).toEqual(['good']);
   });
 
@@ -78,9 +80,20 @@ describe('logweir send', () => {
     const outcome = await send(input, ['--session', 'big']);
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toMatch(
-      /^big: line 31: logweir refused a frame: .*; 30 lines stored.*, 2 lines NOT confirmed/,
+      /^big: line 31: logweir refused a frame: .*; 30 lines stored.*, 1 line refused, 1 line after it not stored\n$/,
     );
     expect(await contents('big')).toHaveLength(30);
+  });
+
+  it('skips blank lines between frames in JSON, and still names the right line', async () => {
+    const good = await send('\n{"content":"a"}\n  \r\n\n{"content":"b"}\n\n', ['--json', '--session', 'blank']);
+    expect([good.code, good.stderr]).toEqual([0, 'blank: 2 lines stored (seq 1–2)\n']);
+    const bad = await send(`{"content":"a"}\n\n\n{"content":"${'y'.repeat(2_000_000)}"}\n`, [
+      '--json',
+      '--session',
+      'blank-2',
+    ]);
+    expect(bad.stderr).toMatch(/^blank-2: line 4: logweir refused a frame: .*; 1 line stored.*, 1 line refused\n$/);
   });
 
   it('needs a session', async () => {
@@ -94,6 +107,50 @@ describe('logweir send', () => {
       1,
       'send: line 1: session_id is absent, and no --session is given; 0 lines stored\n',
     ]);
+  });
+
+  it('says what is not confirmed when it is interrupted a second time', async () => {
+    await using proxy = await TcpProxy.start(server.port);
+    const command = new CommandRun();
+    const running = command.run(registerSend, ['send', '--server', proxy.address, '--session', 'twice']);
+    command.stdin.write('one\n');
+    while ((await contents('twice')).length < 1) {
+      await pause(10);
+    }
+    await pause(1_200);
+    proxy.freeze();
+    command.stdin.write('two\n');
+    await pause(100);
+    command.interrupt('SIGINT');
+    await pause(100);
+    expect(command.stderr.text).toBe('');
+    command.interruptAgain();
+    expect(command.stderr.text).toBe('twice: 1 line stored (seq 1), 1 line NOT confirmed as stored (interrupted)\n');
+    await running;
+  });
+
+  it('does not wait for a server that is away when it is interrupted', async () => {
+    await using own = await LogweirServer.start();
+    const command = new CommandRun();
+    const running = command.run(registerSend, ['send', '--server', own.address, '--session', 'away']);
+    command.stdin.write('one\n');
+    while ((await own.stored('away')).length < 1) {
+      await pause(10);
+    }
+    await pause(1_200);
+    await own.stop();
+    command.stdin.write('two\n');
+    while (!command.stderr.text.includes('is away')) {
+      await pause(10);
+    }
+    const interruptedAt = performance.now();
+    command.interrupt('SIGTERM');
+    const outcome = await running;
+    expect(performance.now() - interruptedAt).toBeLessThan(500);
+    expect(outcome.code).toBe(143);
+    expect(outcome.stderr).toMatch(
+      /^logweir: the server is away, 1 waiting\naway: 1 line stored \(seq 1\), 1 line NOT confirmed as stored \(interrupted while the server was away\)\n$/,
+    );
   });
 
   it('stores what has come when it is interrupted', async () => {

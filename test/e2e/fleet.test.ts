@@ -67,7 +67,7 @@ describe('a fleet', () => {
           LOG_LEVEL: 'info',
         });
       let server = start();
-      const fleet = new Fleet({ sessions: SESSIONS, framesPerSession: 4000, streams: 8, callFrames: 2500 });
+      const fleet = new Fleet({ sessions: SESSIONS, framesPerSession: 10_000, streams: 8, callFrames: 2500 });
       const written = fleet.run(async () => (await server).grpc);
       let done = false;
       void written.then(() => {
@@ -88,7 +88,7 @@ describe('a fleet', () => {
       await expect.poll(() => readdir(join(directory.path, 'sealing')), { timeout: 120_000 }).toEqual([]);
       await expect.poll(() => readdir(join(directory.path, 'outbox')), { timeout: 60_000 }).toEqual([]);
       expect(await running.end('SIGTERM')).toBe(0);
-      await checkAll(fleet, directory.path, 4000);
+      await checkAll(fleet, directory.path, 10_000);
 
       const client = new Redis(redis.url);
       const entries = await client.xrange('logweir:rotations', '-', '+');
