@@ -235,15 +235,15 @@ export class FrameView {
   }
 
   private validate(): FrameProblem | null {
-    if (this.producerIdEnd - this.producerIdStart > PRODUCER_ID_BYTES_MAX) {
-      return LONG_PRODUCER_ID;
-    }
     const sessionIdBytes = this.sessionIdEnd - this.sessionIdStart;
     if (sessionIdBytes === 0) {
       return NO_SESSION_ID;
     }
     if (sessionIdBytes > SESSION_ID_BYTES_MAX) {
       return LONG_SESSION_ID;
+    }
+    if (this.producerIdEnd - this.producerIdStart > PRODUCER_ID_BYTES_MAX) {
+      return LONG_PRODUCER_ID;
     }
     if (this.seq < 0 || this.seq > SEQ_MAX) {
       return BAD_SEQ;

@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { DirectorySyncer } from './directory-syncer.js';
 import type { Files, OpenFile } from './files.js';
 import { lastLineStart, lineTime } from './line.js';
+import { writeFully } from './write-fully.js';
 
 /** What of a segment is known to be in its file. */
 export interface SegmentContent {
@@ -204,20 +205,10 @@ export class ActiveSegment {
     }
   }
 
-  /** A full disk shortens a write without an error; the error comes with the next call. */
   async #writeAll(file: OpenFile, buffer: Buffer, start: number, end: number): Promise<void> {
-    let position = this.#content.bytes;
-    let offset = start;
     this.#unsynced = true;
     this.#tailUncertain = true;
-    while (offset < end) {
-      const written = await file.write(buffer, offset, end - offset, position);
-      if (written === 0) {
-        throw Object.assign(new Error('write took nothing'), { code: 'ENOSPC' });
-      }
-      offset += written;
-      position += written;
-    }
+    await writeFully(file, buffer, start, end, this.#content.bytes);
     this.#tailUncertain = false;
   }
 

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
-import type { Files, OpenFile } from './files.js';
+import type { Files } from './files.js';
 import { TEMPORARY_SUFFIX } from './layout.js';
+import { writeFully } from './write-fully.js';
 
 /**
  * Writes a small file (a manifest, an outbox record) so that after a crash or a power cut at any instruction its name
@@ -16,23 +17,11 @@ export async function writeFileDurably(files: Files, path: string, content: Uint
   await files.remove(temporary);
   const file = await files.open(temporary, 'create');
   try {
-    await writeAll(file, content);
+    await writeFully(file, content, 0, content.length, 0);
     await file.datasync();
   } finally {
     await file.close();
   }
   await files.rename(temporary, path);
   await files.syncDirectory(dirname(path));
-}
-
-async function writeAll(file: OpenFile, content: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < content.length) {
-    const count = await file.write(content, written, content.length - written, written);
-    if (count === 0) {
-      // A full disk may write short without an error; no progress at all is the same news.
-      throw Object.assign(new Error('ENOSPC: the write made no progress'), { code: 'ENOSPC' });
-    }
-    written += count;
-  }
 }

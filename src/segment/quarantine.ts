@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Files } from './files.js';
 import { type Layout, TEMPORARY_SUFFIX } from './layout.js';
+import { writeFully } from './write-fully.js';
 
 const COPY_BYTES = 1 << 20;
 const STEM_BYTES_MAX = 150;
@@ -36,7 +37,7 @@ export class Quarantine {
     try {
       for (let read = -1; read !== 0; ) {
         read = await source.read(chunk, 0, COPY_BYTES, position);
-        await writeAll(target, chunk, read, position - offset);
+        await writeFully(target, chunk, 0, read, position - offset);
         crc = crc32(chunk.subarray(0, read), crc);
         position += read;
       }
@@ -88,19 +89,4 @@ export function quarantineStem(sessionName: string): string {
   }
   const hash = createHash('sha256').update(sessionName).digest('hex').slice(0, 16);
   return `${sessionName.slice(0, STEM_BYTES_MAX - 17)}~${hash}`;
-}
-
-async function writeAll(
-  target: { write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number> },
-  chunk: Buffer,
-  length: number,
-  position: number,
-): Promise<void> {
-  for (let done = 0; done < length; ) {
-    const written = await target.write(chunk, done, length - done, position + done);
-    if (written === 0) {
-      throw Object.assign(new Error('write took nothing'), { code: 'ENOSPC' });
-    }
-    done += written;
-  }
 }

@@ -1,8 +1,8 @@
+import { equalBytes } from '../frame/bytes.js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { FrameView } from '../frame/frame-view.js';
 import type { StorageError } from '../segment/storage-error.js';
 import type { Admission } from './admission.js';
-import { equalBytes } from './session-index.js';
 import type { SessionRegistry } from './session-registry.js';
 import { DUPLICATE, type SessionWriter, STORED } from './session-writer.js';
 

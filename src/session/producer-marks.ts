@@ -1,5 +1,4 @@
-import { equalBytes } from './session-index.js';
-
+import { equalBytes } from '../frame/bytes.js';
 /** Producers remembered for each session; past that the one that was quiet longest is forgotten. */
 export const PRODUCERS_MAX = 1024;
 

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { equalBytes } from '../frame/bytes.js';
 import type { SessionWriter } from './session-writer.js';
 
 /**
@@ -72,18 +73,4 @@ export class SessionIndex {
     }
     return hash;
   }
-}
-
-/** Whether `expected` is what stands in bytes[start, end). */
-export function equalBytes(expected: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  const length = end - start;
-  if (expected.length !== length) {
-    return false;
-  }
-  for (let at = 0; at < length; at++) {
-    if (expected[at] !== bytes[start + at]) {
-      return false;
-    }
-  }
-  return true;
 }

@@ -190,7 +190,7 @@ const anyField: fc.Arbitrary<Buffer> = fc.oneof(
   count.map((item) => wire.varintField(6, item)),
   text.map((item) => wire.delimited(7, item)),
   struct.map((item) => wire.delimited(8, item)),
-  text.map((item) => wire.delimited(9, item)),
+  text.filter((bytes) => bytes.length <= 256).map((item) => wire.delimited(9, item)),
   count.map((item) => wire.varintField(10, item)),
   unknownField,
 );
@@ -223,6 +223,7 @@ export const anyFrame: fc.Arbitrary<Buffer> = fc
           .map(([second, nano]) => wire.delimited(2, wire.timestamp(second, nano))),
       },
       { weight: 1, arbitrary: fc.uint8Array({ maxLength: 30 }).map((bytes) => wire.delimited(8, bytes)) },
+      { weight: 1, arbitrary: text.map((bytes) => wire.delimited(9, bytes)) },
     ),
     { maxLength: 10 },
   )

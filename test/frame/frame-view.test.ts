@@ -146,6 +146,12 @@ describe('FrameView', () => {
     expect(problem(...fields)).toBe('session_id is empty');
   });
 
+  it('takes a producer_id of 256 bytes and refuses one of 257', () => {
+    const session = wire.delimited(3, 's');
+    expect(problem(session, wire.delimited(9, 'x'.repeat(256)))).toBe('none');
+    expect(problem(session, wire.delimited(9, 'x'.repeat(257)))).toBe('producer_id is longer than 256 bytes');
+  });
+
   it('takes a session id of 1,024 bytes and refuses one of 1,025', () => {
     expect(problem(wire.delimited(3, 'x'.repeat(1024)))).toBe('none');
     expect(problem(wire.delimited(3, 'x'.repeat(1025)))).toBe('session_id is longer than 1,024 bytes');

@@ -279,6 +279,9 @@ function readLine(frame: Uint8Array, seq: number, serverTimeMs: number, quirks: 
   if (sessionId.length === 0 || sessionId.length > 1024) {
     throw new Refused('session_id');
   }
+  if ((last(fields, 9, quirks)?.payload.length ?? 0) > 256) {
+    throw new Refused('producer_id');
+  }
   for (const [number, name] of [
     [6, 'seq'],
     [10, 'producer_seq'],
