@@ -43,10 +43,6 @@ export class ProducerMarks {
     }
   }
 
-  get(producerId: string): number {
-    return this.#marks.get(producerId) ?? 0;
-  }
-
   snapshot(): ReadonlyMap<string, number> {
     return this.#marks.size === 0 ? NONE : new Map(this.#marks);
   }

@@ -25,19 +25,6 @@ export interface GaugeSources {
   redisUp(): boolean;
 }
 
-export type RefusalReason =
-  | 'session_id'
-  | 'seq'
-  | 'time'
-  | 'metadata'
-  | 'producer_seq'
-  | 'frame_size'
-  | 'not_protobuf'
-  | 'conflict'
-  | 'overload'
-  | 'disk'
-  | 'draining';
-
 /** All metrics of the process. Never labelled by session or user: ten thousand sessions would make a scrape of megabytes. */
 export class Metrics {
   readonly registry = new Registry();
