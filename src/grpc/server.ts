@@ -9,6 +9,8 @@ import {
   setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
+import { StorageError } from '../segment/storage-error.js';
+import { Overload } from '../session/admission.js';
 import type { Intake } from '../session/intake.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -154,7 +156,12 @@ export class GrpcServer {
       durable,
       refused: (problem) => metrics.framesRefused.inc({ reason: problem.field }),
       handled: (code) => metrics.grpcHandled.inc({ grpc_method: method, grpc_code: status[code] }),
-      failed: (error) => logger.error({ err: error }, 'a session could not be opened'),
+      failed(error) {
+        // The disk's own failures are logged where they happen, and an overload is the metrics' business.
+        if (!(error instanceof StorageError || error instanceof Overload)) {
+          logger.error({ err: error }, 'a session could not be opened');
+        }
+      },
     };
   }
 

@@ -92,6 +92,10 @@ export class WriteLogBatches implements WriteCall {
     if (taken !== null) {
       await this.#pauseUntil(taken);
     }
+    if (this.#refusal !== null) {
+      // The batch was not taken to its end, and never will be: its group stays without an acknowledgement.
+      return;
+    }
     this.#taking = false;
     void this.#acknowledge();
     await this.#relieve(group.intake);
