@@ -132,13 +132,13 @@ test('a target that cannot be made is an error of the disk, with its code', () =
   expect(() => compressSegment(request)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
 });
 
-test('64 MiB are compressed in bounded memory', () => {
+test('memory does not follow the segment: 192 MiB are compressed in less than half of that', () => {
   const layout = logDirectory();
   const rawPath = join(layout.sealing, 'raw');
   const file = openSync(rawPath, 'w');
   const piece = Buffer.from(Array.from({ length: 500 }, (_, index) => line('s', index + 1, 'y'.repeat(100))).join(''));
   let [bytes, checksum] = [0, 0];
-  for (; bytes < 64 * MIB; bytes += piece.length) {
+  for (; bytes < 192 * MIB; bytes += piece.length) {
     writeSync(file, piece);
     checksum = crc32(piece, checksum);
   }
@@ -159,5 +159,6 @@ test('64 MiB are compressed in bounded memory', () => {
     console.log(Math.round((process.resourceUsage().maxRSS - before) / 1024));`;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
   expect(child.stderr).toBe('');
-  expect(Number(child.stdout)).toBeLessThan(48);
+  // Measured: 30 to 51; how early the collector runs decides. Holding the segment, or its inflated copy, would be 192 and more.
+  expect(Number(child.stdout)).toBeLessThan(96);
 });
