@@ -22,9 +22,19 @@ export interface Files {
   removeDirectoryIfEmpty(path: string): Promise<void>;
   /** Makes names created, renamed or removed in a directory survive a power cut. */
   syncDirectory(path: string): Promise<void>;
-  /** Whole content of a small file (manifests, outbox records). */
+  /**
+   * Whole content of a small file (manifests, outbox records). Never follows a symbolic link at its last step; EFBIG above
+   * SMALL_FILE_BYTES_MAX.
+   */
   readFile(path: string): Promise<Buffer>;
 }
+
+/**
+ * Manifests are the largest of the small files. What grows in one: a member for each 1 MiB of lines, at most 90 bytes, so that
+ * this is enough for a segment of 700 GiB; and the marks of 1,024 producers, at most 1.6 KiB each (an id of 256 bytes may be
+ * escaped to six times that).
+ */
+export const SMALL_FILE_BYTES_MAX = 64 << 20;
 
 export interface FileStat {
   readonly bytes: number;

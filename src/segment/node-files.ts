@@ -1,15 +1,17 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import fs from 'fs-extra';
-import type { FileStat, Files, OpenFile } from './files.js';
+import { type FileStat, type Files, type OpenFile, SMALL_FILE_BYTES_MAX } from './files.js';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
+const SMALL_PIECE_BYTES = 64 * 1024;
 
 const OPEN_FLAGS = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   readwrite: constants.O_RDWR | constants.O_NOFOLLOW,
-  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  // A pipe in place of a file must not hold a thread of the pool until somebody writes into it.
+  read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
 } as const;
 
 /** The real disk. */
@@ -65,8 +67,32 @@ export const nodeFiles: Files = {
     }
   },
 
-  readFile: (path) => fs.readFile(path),
+  async readFile(path) {
+    const fd = await fs.open(path, OPEN_FLAGS.read);
+    try {
+      return await readSmallFile(fd, path);
+    } finally {
+      await fs.close(fd);
+    }
+  },
 };
+
+async function readSmallFile(fd: number, path: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for (;;) {
+    const piece = Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES);
+    const { bytesRead } = await fs.read(fd, piece, 0, SMALL_PIECE_BYTES, length);
+    if (bytesRead === 0) {
+      return Buffer.concat(pieces, length);
+    }
+    length += bytesRead;
+    pieces.push(piece.subarray(0, bytesRead));
+    if (length > SMALL_FILE_BYTES_MAX) {
+      throw Object.assign(new Error(`EFBIG: file too large, read '${path}'`), { code: 'EFBIG', syscall: 'read', path });
+    }
+  }
+}
 
 /**
  * Not mkdir's own `recursive`: where a directory can't be made in its parent and the kernel says ENOENT (under /proc, for
