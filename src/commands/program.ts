@@ -8,6 +8,7 @@ import { registerRun } from './run.js';
 import { registerSend } from './send.js';
 import { registerServe } from './serve.js';
 import { inOurWords } from './usage-error.js';
+import { registerVerify } from './verify.js';
 
 const DESCRIPTION =
   'The central log writer for fleets of agents: one ordered, durable, rotated, compressed NDJSON history per session.';
@@ -50,5 +51,6 @@ export function createProgram(io: ServiceIo, version: string): Command {
   registerSend(program, io);
   registerLs(program, io);
   registerCat(program, io);
+  registerVerify(program, io);
   return program;
 }

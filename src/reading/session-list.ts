@@ -42,7 +42,8 @@ export async function* listSessions(files: Files, layout: Layout, prefix = ''): 
   }
 }
 
-async function sessionNames(files: Files, layout: Layout): Promise<string[]> {
+/** The names on disk that sessions may have. What moves meanwhile is not missed: places are listed in the direction of the movement. */
+export async function sessionNames(files: Files, layout: Layout): Promise<string[]> {
   const active = (await files.list(layout.active))
     .filter((fileName) => fileName.endsWith(ACTIVE_SUFFIX))
     .map((fileName) => fileName.slice(0, -ACTIVE_SUFFIX.length));

@@ -13,7 +13,7 @@ import type { SegmentSummary } from './sealed-segment.js';
 
 const READ_BYTES = 1 << 20;
 /** No frame makes a longer line (LOG_MAX_FRAME_BYTES is at most 64 MiB, and a byte becomes at most six). */
-const LINE_BYTES_MAX = 512 << 20;
+export const LINE_BYTES_MAX = 512 << 20;
 const NEWLINE = 0x0a;
 
 export interface SegmentScan {
@@ -69,7 +69,8 @@ interface Line {
   readonly producerSeq: number;
 }
 
-class LineCheck {
+/** Takes a segment's lines one after the other, up to the first that does not count. */
+export class LineCheck {
   readonly #name: string;
   #first: Line | null = null;
   #last: Line | null = null;
