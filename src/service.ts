@@ -4,6 +4,7 @@ import type { Config } from './config.js';
 import { PROTOS_DIRECTORY } from './grpc/log-service.js';
 import { GrpcServer } from './grpc/server.js';
 import { startHttpServer } from './http/server.js';
+import { SessionReader } from './reading/session-reader.js';
 import { Announcer } from './sealing/announcer.js';
 import { Outbox } from './sealing/outbox.js';
 import { createRedisPublisher } from './sealing/redis-announcer.js';
@@ -98,6 +99,7 @@ async function startLocked(
   });
   undo.push(() => pipeline.close());
 
+  const reader = new SessionReader(files, layout);
   const sessions = new Sessions({
     files,
     clock,
@@ -118,6 +120,7 @@ async function startLocked(
       pipeline.accept(segment),
     ),
     findHistory: (sessionId) => findHistory(sessionId, pipeline, files, layout),
+    readLines: (sessionId, afterSeq) => reader.linesIfAny(sessionId, afterSeq),
   });
   adopt(recovered, sessions.registry, pipeline, clock);
   metrics.observe({

@@ -11,7 +11,9 @@ import {
 } from '@grpc/grpc-js';
 import { StorageError } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
+import { Conflict, LookupFailed } from '../session/conflict.js';
 import type { Intake } from '../session/intake.js';
+import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
@@ -86,10 +88,12 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #health = new Health([LOG_SERVICE]);
   readonly #calls = new Set<WriteCall>();
+  readonly #conflicts: ConflictLog;
   #draining = false;
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
+    this.#conflicts = new ConflictLog(options.logger, () => performance.now());
     this.#server = createServer(options.maxFrameBytes);
     this.#server.addService(logServiceDefinition, {
       WriteLogStream: (
@@ -154,12 +158,20 @@ export class GrpcServer {
     return {
       newIntake,
       durable,
-      refused: (problem) => metrics.framesRefused.inc({ reason: problem.field }),
+      refused: (problem) => {
+        const isConflict = problem instanceof Conflict;
+        metrics.framesRefused.inc({ reason: isConflict ? 'conflict' : problem.field });
+        if (isConflict) {
+          this.#conflicts.refused(problem);
+        }
+      },
       handled: (code) => metrics.grpcHandled.inc({ grpc_method: method, grpc_code: status[code] }),
       failed(error) {
         // The disk's own failures are logged where they happen, and an overload is the metrics' business.
         if (!(error instanceof StorageError || error instanceof Overload)) {
-          logger.error({ err: error }, 'a session could not be opened');
+          const what =
+            error instanceof LookupFailed ? 'stored lines could not be read' : 'a session could not be opened';
+          logger.error({ err: error }, what);
         }
       },
     };

@@ -2,6 +2,7 @@ import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
+import { Conflict, LookupFailed } from '../session/conflict.js';
 
 /** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent. */
 
@@ -20,12 +21,19 @@ export interface Progress {
   readonly written: number;
 }
 
-/** A frame that can never be stored: INVALID_ARGUMENT with its index, counted from 0 within the call, and its field. */
-export function invalidFrame(index: number, problem: FrameProblem, progress: Progress): StatusObject {
+/**
+ * A frame that can never be stored: INVALID_ARGUMENT with its index, counted from 0 within the call, and its field; ALREADY_EXISTS,
+ * and the session's last seq beside them, when its number is used for another one.
+ */
+export function refusedFrame(index: number, problem: FrameProblem, progress: Progress): StatusObject {
   const metadata = progressTrailers(progress);
   metadata.set('logweir-frame-index', String(index));
   metadata.set('logweir-frame-field', problem.field);
   const details = `frame ${index} (counted from 0): ${problem.field} ${problem.reason}`;
+  if (problem instanceof Conflict) {
+    metadata.set('logweir-last-seq', String(problem.lastSeq));
+    return { code: status.ALREADY_EXISTS, details, metadata };
+  }
   return { code: status.INVALID_ARGUMENT, details, metadata };
 }
 
@@ -58,6 +66,13 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
     const code = status.RESOURCE_EXHAUSTED;
     metadata.set('grpc-status-details-bin', retryInfo(code, error.message, RETRY_SECONDS));
     return { code, details: error.message, metadata };
+  }
+  if (error instanceof LookupFailed) {
+    const details = `${error.message}: whether it is stored can't be told`;
+    if (error.byDisk) {
+      metadata.set('grpc-status-details-bin', retryInfo(status.UNAVAILABLE, details, RETRY_SECONDS));
+    }
+    return { code: error.byDisk ? status.UNAVAILABLE : status.INTERNAL, details, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };
 }

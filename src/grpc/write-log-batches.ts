@@ -143,8 +143,9 @@ export class WriteLogBatches implements WriteCall {
     await this.#takeFrames(message, group, at + 1);
   }
 
-  #reject(group: Group, index: number, { field, reason }: FrameProblem): void {
-    this.#parts.refused({ field, reason });
+  #reject(group: Group, index: number, problem: FrameProblem): void {
+    const { field, reason } = problem;
+    this.#parts.refused(problem);
     group.rejected.push({ batch_id: this.#batch.batchId, index, field, reason });
   }
 

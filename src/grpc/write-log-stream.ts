@@ -3,7 +3,7 @@ import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
 import { sessionRanges } from './session-ranges.js';
-import { invalidFrame, notStored, shuttingDown } from './status.js';
+import { notStored, refusedFrame, shuttingDown } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
 const FRAMES_RECEIVED_MAX = 0xffff_ffff;
@@ -11,10 +11,11 @@ const FRAMES_RECEIVED_MAX = 0xffff_ffff;
 /**
  * One call of WriteLogStream.
  *
- * *Ordering*: one frame at a time, in the order of the stream. While a session is looked up or too much is queued the stream is
- * not read, and HTTP/2 flow control reaches the agent.
+ * *Ordering*: one frame at a time, in the order of the stream. While a session or a used number is looked up or too much is queued the
+ * stream is not read, and HTTP/2 flow control reaches the agent.
  * *Answer*: exactly one, after everything taken is durable: the response when the client half-closed, INVALID_ARGUMENT at the first
- * invalid frame, UNAVAILABLE when the server goes down. A client that vanished gets none; what had arrived is stored.
+ * invalid frame, ALREADY_EXISTS at the first conflict, UNAVAILABLE when the server goes down. A client that vanished gets none; what
+ * had arrived is stored.
  */
 export class WriteLogStream implements WriteCall {
   readonly ended: Promise<void>;
@@ -96,7 +97,7 @@ export class WriteLogStream implements WriteCall {
 
   #invalid(problem: FrameProblem): void {
     this.#parts.refused(problem);
-    this.#refusal ??= invalidFrame(this.#intake.received, problem, this.#intake);
+    this.#refusal ??= refusedFrame(this.#intake.received, problem, this.#intake);
     void this.#end();
   }
 

@@ -56,6 +56,17 @@ export class SessionReader {
     }
   }
 
+  /** As `readLines`, from a session that may not have any. */
+  async *linesIfAny(sessionId: string, afterSeq: number): AsyncGenerator<Buffer, void> {
+    try {
+      yield* this.readLines(sessionId, { afterSeq });
+    } catch (error) {
+      if (!(error instanceof ReadingError && error.code === 'UNKNOWN_SESSION')) {
+        throw error;
+      }
+    }
+  }
+
   /**
    * The range of the last `count` lines that are stored now.
    * @throws ReadingError UNKNOWN_SESSION, UNSETTLED

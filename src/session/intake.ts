@@ -3,8 +3,9 @@ import type { FrameProblem } from '../frame/frame-problem.js';
 import { FrameView } from '../frame/frame-view.js';
 import type { StorageError } from '../segment/storage-error.js';
 import type { Admission } from './admission.js';
+import { type AppendOutcome, DUPLICATE, STORED, UNDECIDED } from './append-outcome.js';
 import type { SessionRegistry } from './session-registry.js';
-import { DUPLICATE, type SessionWriter, STORED } from './session-writer.js';
+import type { SessionWriter } from './session-writer.js';
 
 /** What one stream stored in one session. */
 export interface StoredRange {
@@ -43,7 +44,8 @@ const view = new FrameView();
  * The door that every stream of frames comes through, whatever carries it.
  *
  * *Ordering*: frames are numbered in the order of `take`. A frame of a session that has no writer yet makes `take` return a
- * promise; nothing else may be taken until it resolved.
+ * promise, and so does one whose number was used for something that has to be looked up; nothing else may be taken until it
+ * resolved.
  * *Durability*: `settle` resolves when everything taken is durable, duplicates included: the frame that a duplicate repeats may
  * still be on its way.
  */
@@ -70,8 +72,8 @@ export class Intake {
 
   /**
    * Takes the LogFrame in bytes[start, end).
-   * @returns null when it was taken, the problem when it can never be, or a promise of either when its session has to
-   *   be looked up on disk first. The promise rejects when that failed.
+   * @returns null when it was taken, the problem when it can never be (a Conflict when its number is used for another one), or a
+   *   promise of either when its session or its number has to be looked up on disk first. The promise rejects when that failed.
    */
   take(bytes: Uint8Array, start: number, end: number): FrameProblem | null | Promise<FrameProblem | null> {
     if (end - start > this.#limits.maxFrameBytes) {
@@ -159,12 +161,25 @@ export class Intake {
     return this.#append(this.#current, end - start);
   }
 
-  #append(touched: Touched, frameBytes: number): FrameProblem | null {
-    const { writer } = touched;
-    const outcome = writer.append(view);
+  #append(touched: Touched, frameBytes: number): FrameProblem | null | Promise<FrameProblem | null> {
+    const outcome = touched.writer.append(view);
+    return outcome === UNDECIDED
+      ? this.#lookUpAndTake(touched, view.bytes, view.start, view.end)
+      : this.#taken(touched, outcome, frameBytes);
+  }
+
+  /** Other streams may append meanwhile: what stands under a used number stays the same. */
+  async #lookUpAndTake(touched: Touched, bytes: Uint8Array, start: number, end: number): Promise<FrameProblem | null> {
+    const line = await touched.writer.storedLine(view.seq);
+    view.parse(bytes, start, end);
+    return this.#taken(touched, touched.writer.compare(view, line), end - start);
+  }
+
+  #taken(touched: Touched, outcome: Exclude<AppendOutcome, typeof UNDECIDED>, frameBytes: number): FrameProblem | null {
     if (outcome !== STORED && outcome !== DUPLICATE) {
       return outcome;
     }
+    const { writer } = touched;
     this.received++;
     this.#counts.framesReceived++;
     this.#counts.bytesReceived += frameBytes;

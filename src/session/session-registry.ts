@@ -90,6 +90,7 @@ export class SessionRegistry {
         this.#index.remove(writer);
       }
     }
+    this.#context.lookups.sweep(nowMs);
   }
 
   /**
@@ -111,6 +112,7 @@ export class SessionRegistry {
       }
     };
     await Promise.all([...this.#index].map(drainOne));
+    await this.#context.lookups.closeAll();
     return failed;
   }
 

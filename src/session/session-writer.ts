@@ -3,26 +3,23 @@ import type { FrameView } from '../frame/frame-view.js';
 import { SEQ_MAX } from '../frame/limits.js';
 import { encodeSessionIdJson } from '../frame/session-id.js';
 import type { SealReason } from '../segment/sealed-segment.js';
+import { type AppendOutcome, DUPLICATE, STORED } from './append-outcome.js';
 import type { Batch, BatchSource, SegmentTally } from './pending-lines.js';
 import { ProducerMarks } from './producer-marks.js';
 import { dueByTime, fits } from './rotation-policy.js';
+import { type NumberedLog, UsedNumbers } from './used-numbers.js';
 import { WriteLoop } from './write-loop.js';
 import type { SessionHistory, WriterContext } from './writer-context.js';
-
-/** What became of a frame that was no problem. */
-export const STORED = 1;
-export const DUPLICATE = 2;
-export type AppendOutcome = typeof STORED | typeof DUPLICATE | FrameProblem;
 
 /**
  * The one writer of a session.
  *
  * *Ordering*: `append` numbers a frame and encodes its line in the order of the calls, at once; the pending buffer is the
  * queue. Which segment a line belongs to is decided there too (a cut in the buffer), not when the write happens to run.
- * seq is strictly increasing and never used twice; a frame whose number, or whose producer's number, was reached before is
- * a duplicate and is dropped.
+ * seq is strictly increasing and never used twice. A frame whose producer's number was reached before is a duplicate and is
+ * dropped; so is one whose own number was, when it equals what is stored under that, and else it is refused as a conflict.
  */
-export class SessionWriter implements BatchSource {
+export class SessionWriter implements BatchSource, NumberedLog {
   readonly sessionId: string;
   /** UTF-8 of the id: what frames are compared with. */
   readonly idBytes: Buffer;
@@ -35,6 +32,10 @@ export class SessionWriter implements BatchSource {
   readonly #context: WriterContext;
   readonly #idJson: Uint8Array;
   readonly #producers: ProducerMarks;
+  /** As of when the writer was made. */
+  readonly #history: { readonly storedSeq: number; readonly expectedSeq: number };
+  /** Null until a frame brings a number of its own. */
+  #numbers: UsedNumbers | null = null;
   #lastSeq: number;
   #pending: Batch | null = null;
   #tally: SegmentTally | null = null;
@@ -49,6 +50,7 @@ export class SessionWriter implements BatchSource {
     this.idBytes = Buffer.from(sessionId);
     this.#idJson = encodeSessionIdJson(sessionId);
     this.#producers = new ProducerMarks(history.producers);
+    this.#history = { storedSeq: history.lastSeq, expectedSeq: history.active?.summary.lastSeq ?? 0 };
     this.#lastSeq = history.lastSeq;
     this.#lastActiveMs = context.clock.monotonicMs();
     if (history.active !== null) {
@@ -101,7 +103,7 @@ export class SessionWriter implements BatchSource {
       return DUPLICATE;
     }
     if (view.seq !== 0 && view.seq <= this.#lastSeq) {
-      return DUPLICATE;
+      return this.#usedNumbers().judge(view);
     }
     if (view.seq === 0 && this.#lastSeq >= SEQ_MAX) {
       return { field: 'seq', reason: 'can not be assigned: the session has reached 2^53-1' };
@@ -111,10 +113,30 @@ export class SessionWriter implements BatchSource {
     if (problem !== null) {
       return problem;
     }
+    if (view.seq !== 0) {
+      this.#usedNumbers().record(view);
+    }
     if (producerId !== '') {
       this.#producers.record(producerId, view.producerSeq);
     }
     return STORED;
+  }
+
+  /**
+   * What is stored under a number that was reached before; null when nothing is.
+   * @throws StorageError, LookupFailed when that can't be told
+   */
+  storedLine(seq: number): Promise<Buffer | null> {
+    return this.#usedNumbers().storedLine(seq);
+  }
+
+  /** What a frame is that `append` left undecided, given the line that is stored under its number. */
+  compare(view: FrameView, line: Buffer | null): typeof DUPLICATE | FrameProblem {
+    return this.#usedNumbers().compare(view, line);
+  }
+
+  whenDurable(mark: number): Promise<void> {
+    return this.loop.whenDurable(mark);
   }
 
   /** Ends the segment that is being filled; the next frame starts a new one. */
@@ -143,6 +165,11 @@ export class SessionWriter implements BatchSource {
       this.cut(due);
     }
     return due === 'idle' && this.#pending === null && this.loop.isEmpty;
+  }
+
+  #usedNumbers(): UsedNumbers {
+    this.#numbers ??= new UsedNumbers(this.#context, { id: this.sessionId, idJson: this.#idJson }, this, this.#history);
+    return this.#numbers;
   }
 
   #encode(view: FrameView, seq: number): FrameProblem | null {

@@ -12,6 +12,7 @@ import { Lane } from './lane.js';
 import { OpenFiles } from './open-files.js';
 import type { RotationLimits } from './rotation-policy.js';
 import { type FindHistory, SessionRegistry } from './session-registry.js';
+import { type ReadLines, StoredLookups } from './stored-lookups.js';
 import type { WriteCounts, WriterContext, WriterEvents } from './writer-context.js';
 
 /**
@@ -36,6 +37,8 @@ export interface SessionsOptions {
   readonly counts: WriteCounts & IntakeCounts;
   readonly events: WriterEvents;
   readonly findHistory: FindHistory;
+  /** Tells a repeated frame from another one under its number. */
+  readonly readLines: ReadLines;
 }
 
 /** The session room as one part: what the doors and the composition root see of it. */
@@ -60,6 +63,7 @@ export class Sessions {
       buffers: new BufferPool(FREE_BUFFER_BYTES_MAX),
       admission: new Admission(options.maxQueueBytes, clock),
       openFiles: new OpenFiles(options.maxOpenFiles),
+      lookups: new StoredLookups(options.readLines, clock),
       gathering: new Gathering(clock),
       writeLane: new Lane(WRITE_PLACES),
       syncLane: new Lane(SYNC_PLACES),

@@ -12,6 +12,7 @@ import type { Lane } from './lane.js';
 import type { LoopHealth } from './loop-health.js';
 import type { OpenFiles } from './open-files.js';
 import type { RotationLimits } from './rotation-policy.js';
+import type { StoredLookups } from './stored-lookups.js';
 import type { WriteLoop } from './write-loop.js';
 
 /** What all writers share. */
@@ -24,6 +25,7 @@ export interface WriterContext {
   readonly buffers: BufferPool;
   readonly admission: Admission;
   readonly openFiles: OpenFiles;
+  readonly lookups: StoredLookups;
   readonly gathering: Gathering;
   readonly writeLane: Lane;
   readonly syncLane: Lane;

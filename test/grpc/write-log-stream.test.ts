@@ -33,7 +33,7 @@ describe('WriteLogStream', () => {
       { session_id: 'r2', content: 'a' },
       { session_id: 'r1', content: 'b' },
       { session_id: 'r2', content: 'c' },
-      { session_id: 'r2', content: 'c', seq: 1 },
+      { session_id: 'r2', content: 'a', seq: 1 },
     ]);
     expect(answer).toEqual({
       ok: true,

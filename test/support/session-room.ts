@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SessionReader } from '../../src/reading/session-reader.js';
 import { type Clock, systemClock } from '../../src/segment/clock.js';
 import type { Files } from '../../src/segment/files.js';
 import { type Layout, layoutOf } from '../../src/segment/layout.js';
@@ -85,6 +86,7 @@ export async function openSessionRoom(root: string, options: SessionRoomOptions 
       recovered: () => undefined,
     },
     findHistory,
+    readLines: (sessionId, afterSeq) => new SessionReader(files, layout).linesIfAny(sessionId, afterSeq),
   });
   const recovered = await new Recovery(files, layout, () => undefined).run();
   sealed.push(...recovered.sealed);
