@@ -4,8 +4,7 @@ import { randomBytes } from 'node:crypto';
  * 64 bits of a frame's bytes: equal ones are the same frame, as far as chance goes (2^-64).
  *
  * HalfSipHash-1-3 (Aumasson, Bernstein) under a key of this process, so that nobody can make a frame that passes for another one; a
- * plain multiplicative hash has collisions that hold under every key. It works on 32-bit words, which JavaScript has: about
- * 1.2 ns a byte.
+ * plain multiplicative hash has collisions that hold under every key, and saves little (0.5 instead of 0.7 ns a byte).
  */
 export class FrameHash {
   low = 0;
@@ -21,8 +20,9 @@ export class FrameHash {
   /** Sets `low` and `high` from bytes[start, end). */
   of(bytes: DataView, start: number, end: number): void {
     const words = (end - start) >> 2;
-    let v0 = this.#key0;
-    let v1 = this.#key1;
+    // `| 0`: a field that may hold any 32 bits is a double to the compiler, and the loop then costs 1.8 ns a byte.
+    let v0 = this.#key0 | 0;
+    let v1 = this.#key1 | 0;
     let v2 = 0x6c796765 ^ this.#key0;
     let v3 = 0x74656462 ^ this.#key1;
     // The words, the rest with the length, three rounds for each half of the result: one loop, so that the round stands here once.
