@@ -32,6 +32,7 @@ export interface FrameDefaults {
   readonly sessionId: string | undefined;
   readonly role: string | undefined;
   readonly userId: string | undefined;
+  /** Not of a frame with a number: sent again it would be another frame under it. The server's time stays out of that. */
   readonly time: FrameTime;
 }
 
@@ -43,8 +44,10 @@ export function parseJsonFrame(line: string, defaults: FrameDefaults): OutgoingF
       throw new JsonFrameError(`${JSON.stringify(key)} is no field of a frame`);
     }
   }
+  const seq = integer(fields, 'seq', 0, SEQ_MAX) ?? 0;
   const optional = {
-    seq: integer(fields, 'seq', 0, SEQ_MAX),
+    seq: seq === 0 ? undefined : seq,
+    time: timeOf(fields) ?? (seq === 0 ? defaults.time : undefined),
     userId: string(fields, 'user_id') ?? defaults.userId,
     role: string(fields, 'role') ?? defaults.role,
     metadata: metadata(fields),
@@ -55,7 +58,6 @@ export function parseJsonFrame(line: string, defaults: FrameDefaults): OutgoingF
   return {
     sessionId: sessionIdOf(fields, defaults.sessionId),
     content: string(fields, 'content') ?? '',
-    time: timeOf(fields) ?? defaults.time,
     ...withoutUndefined(optional),
   };
 }

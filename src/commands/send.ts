@@ -30,7 +30,8 @@ const HELP = `
 Without --json, a line's text (without its newline) is a frame's content. With --json, a line is a frame as logweir
 stores it: seq, time, session_id, user_id, role, content, metadata, version, producer_id, producer_seq, all optional;
 blank lines are skipped.
-Frames whose seq, or producer_seq, the session already has are counted as duplicates and not stored again.
+Frames that the session already has (the same frame under the same seq, or a producer_seq that was reached) are counted as
+duplicates and not stored again. A frame whose seq the session has used for another one is refused, and sending ends there.
 
 A line over the server's limit (LOG_MAX_FRAME_BYTES, 1 MiB by default) is refused, and sending ends there.
 While the server is away, lines wait for it: 64 MiB of them, and 30 s without progress, then they are given up. Ctrl-C

@@ -45,6 +45,26 @@ describe('logweir send', () => {
     expect(await contents('copy')).toHaveLength(2);
   });
 
+  it('stores numbered frames once, however often they are sent, and refuses another frame under a used number', async () => {
+    const lines =
+      '{"seq":1,"content":"a"}\n{"seq":2,"content":"b","time":"2026-11-21T10:00:00Z"}\n{"seq":5,"content":"c"}\n';
+    for (const sentence of ['3 lines stored (seq 1–5)', '3 lines stored, 3 of them there already']) {
+      const outcome = await send(lines, ['--json', '--session', 'numbered']);
+      expect([outcome.code, outcome.stderr]).toEqual([0, `numbered: ${sentence}\n`]);
+    }
+    const other = await send(`${lines}{"seq":6,"content":"d"}\n{"seq":2,"content":"x"}\n`, [
+      '--json',
+      '--session',
+      'numbered',
+    ]);
+    expect([other.code, other.stderr]).toEqual([
+      1,
+      'numbered: line 5: logweir refused a frame: seq 2 is used: another frame is stored under it; ' +
+        "the session's last seq is 6; 4 lines stored, 1 line refused\n",
+    ]);
+    expect(await contents('numbered')).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   it('gives frames in JSON what they do not say themselves', async () => {
     const outcome = await send('{"content":"a"}\n{"content":"b","role":"own"}\n', [
       '--json',

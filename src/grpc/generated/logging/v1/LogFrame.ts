@@ -20,7 +20,8 @@ export interface LogFrame {
   'user_id'?: (string);
   'role'?: (string);
   /**
-   * 0 or absent: the service assigns the next one. At most 2^53-1.
+   * 0 or absent: the service assigns the next one. At most 2^53-1. At or below the session's last seq the frame is a duplicate
+   * when it equals the one that is stored under the number (of a frame without a time, all but the time), and else refused.
    */
   'seq'?: (number | string | Long);
   'content'?: (string);
@@ -51,7 +52,8 @@ export interface LogFrame__Output {
   'user_id': (string);
   'role': (string);
   /**
-   * 0 or absent: the service assigns the next one. At most 2^53-1.
+   * 0 or absent: the service assigns the next one. At most 2^53-1. At or below the session's last seq the frame is a duplicate
+   * when it equals the one that is stored under the number (of a frame without a time, all but the time), and else refused.
    */
   'seq': (number);
   'content': (string);

@@ -28,7 +28,8 @@ export interface LogServiceClient extends grpc.Client {
    * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
    * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
    * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
-   * durable; how many were stored stands in the trailer `logweir-frames-written`.
+   * durable; how many were stored stands in the trailer `logweir-frames-written`. A frame whose seq its session has used for
+   * another one ends it in the same way with ALREADY_EXISTS; the session's last seq stands in the trailer `logweir-last-seq`.
    */
   WriteLogStream(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
   WriteLogStream(metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
@@ -38,7 +39,8 @@ export interface LogServiceClient extends grpc.Client {
    * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
    * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
    * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
-   * durable; how many were stored stands in the trailer `logweir-frames-written`.
+   * durable; how many were stored stands in the trailer `logweir-frames-written`. A frame whose seq its session has used for
+   * another one ends it in the same way with ALREADY_EXISTS; the session's last seq stands in the trailer `logweir-last-seq`.
    */
   writeLogStream(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
   writeLogStream(metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_WriteLogResponse__Output>): grpc.ClientWritableStream<_logging_v1_LogFrame>;
@@ -61,7 +63,8 @@ export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
    * Frames in, one response when the client half-closes, sent only when every frame of the stream is as durable as
    * LOG_FSYNC promises. One stream may carry many sessions; one session may come over many streams.
    * The first invalid frame ends the call with INVALID_ARGUMENT naming its index and field, after every earlier frame is
-   * durable; how many were stored stands in the trailer `logweir-frames-written`.
+   * durable; how many were stored stands in the trailer `logweir-frames-written`. A frame whose seq its session has used for
+   * another one ends it in the same way with ALREADY_EXISTS; the session's last seq stands in the trailer `logweir-last-seq`.
    */
   WriteLogStream: grpc.handleClientStreamingCall<_logging_v1_LogFrame__Output, _logging_v1_WriteLogResponse>;
   

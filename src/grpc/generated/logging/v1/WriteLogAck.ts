@@ -18,7 +18,7 @@ export interface WriteLogAck {
    */
   'sessions'?: (_logging_v1_SessionRange)[];
   /**
-   * Their frames that can never be stored.
+   * Their frames that can never be stored, and those whose seq their session has used for another one.
    */
   'rejected'?: (_logging_v1_FrameError)[];
   /**
@@ -41,7 +41,7 @@ export interface WriteLogAck__Output {
    */
   'sessions': (_logging_v1_SessionRange__Output)[];
   /**
-   * Their frames that can never be stored.
+   * Their frames that can never be stored, and those whose seq their session has used for another one.
    */
   'rejected': (_logging_v1_FrameError__Output)[];
   /**
