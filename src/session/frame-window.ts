@@ -2,8 +2,8 @@ import { frameSource } from '../frame/frame-source.js';
 import type { FrameView } from '../frame/frame-view.js';
 import { FrameHash } from './frame-hash.js';
 
-/** Client-numbered frames remembered for each session: 16 KiB, about what an agent has under way. */
-export const WINDOW_FRAMES = 2048;
+/** Client-numbered frames remembered for each session: 8 KiB, held by a session that is not idle. */
+export const WINDOW_FRAMES = 1024;
 
 // One for all sessions: the key is the process's.
 const hash = new FrameHash();

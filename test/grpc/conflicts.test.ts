@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test, vi } from 'vitest';
@@ -131,6 +131,75 @@ describe('a frame under a used number', () => {
     expect(await client.write(numbered('s', 10, 1001))).toMatchObject({ ok: true, response: { frames_written: 10 } });
     const lines = await storedLines(directory.path, 's');
     expect(lines.map(({ seq }) => seq)).toEqual(Array.from({ length: 1010 }, (_, index) => index + 1));
+  });
+
+  test('sent again after each kill -9 is stored once, whatever was on its way', async () => {
+    await using directory = await temporaryDirectory();
+    const environment = { LOG_DIR: directory.path, LOG_MAX_SIZE_BYTES: '50000' };
+    const frames = numbered('s', 6000);
+    let stored = 0;
+    for (let life = 1; life <= 4; life++) {
+      await using server = await startServer(environment);
+      using client = new LogClient(server.grpc);
+      const stream = client.openBatches();
+      for (let at = 0; at < frames.length; at += 100) {
+        stream.send(at / 100 + 1, frames.slice(at, at + 100));
+      }
+      if (life < 4) {
+        // Further into the frames with each life, in the middle of a batch or wherever it happens to be.
+        await stream.acknowledged(life * 15);
+        await server.end('SIGKILL');
+        await stream.ended;
+      } else {
+        expect(await stream.finish()).toMatchObject({ code: status.OK });
+        expect(stream.acks.at(-1)?.batch_id).toBe(60);
+      }
+      expect(stream.acks.flatMap(({ rejected }) => rejected)).toEqual([]);
+      const seqs = (await storedLines(directory.path, 's')).map(({ seq }) => seq);
+      expect(seqs.length).toBeGreaterThanOrEqual(Math.max(stored, life * 1500));
+      expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+      stored = seqs.length;
+    }
+    const lines = await storedLines(directory.path, 's');
+    expect(lines.map(({ content }) => content)).toEqual(frames.map(({ content }) => content));
+  });
+
+  test('whose stored line can not be read is neither a duplicate nor a conflict: the status says which', async () => {
+    await using directory = await temporaryDirectory();
+    await using server = await startServer({ LOG_DIR: directory.path, LOG_IDLE_SECONDS: '1' });
+    using client = new LogClient(server.grpc);
+    const finished = join(directory.path, 'sessions', 's');
+    const segment = async (): Promise<string> => {
+      const names = await readdir(finished).catch(() => []);
+      const name = names.find((candidate) => candidate.endsWith('.log.gz'));
+      expect(name).toBeDefined();
+      return join(finished, name ?? '');
+    };
+    await client.write(numbered('s', 2500));
+    const path = await vi.waitFor(segment, { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await counter(server, 'logweir_sessions_open')).toBe(0), { timeout: 30_000 });
+    const whole = await readFile(path);
+    const retry = [{ session_id: 'good', content: 'before' }, ...numbered('s', 1, 2000)];
+    const inDoubt =
+      "what the session stored under the number of a repeated frame can not be read: whether it is stored can't be told";
+
+    await writeFile(path, Buffer.concat([whole.subarray(0, 200), Buffer.alloc(whole.length - 200, 0xa5)]));
+    const damaged = await client.write(retry);
+    expect(damaged).toMatchObject({ ok: false, code: status.INTERNAL, details: inDoubt });
+    expect(trailersOf(damaged)).toMatchObject({ 'logweir-frames-written': '1' });
+
+    // Files are never followed out of LOG_DIR: ELOOP, an error of the disk.
+    await rename(path, join(directory.path, 'elsewhere'));
+    await symlink(join(directory.path, 'elsewhere'), path);
+    const failing = await client.write(retry);
+    expect(failing).toMatchObject({ ok: false, code: status.UNAVAILABLE, details: inDoubt });
+    expect(trailersOf(failing)).toHaveProperty('grpc-status-details-bin');
+
+    await rm(path);
+    await writeFile(path, whole);
+    expect(await client.write(retry)).toMatchObject({ ok: true, response: { frames_written: 1, duplicates: 1 } });
+    expect(await counter(server, 'logweir_frames_refused_total{reason="conflict"}')).toBe(0);
+    expect(server.log().match(/stored lines could not be read/g)?.length).toBe(2);
   });
 
   test('is known when the session is idle and forgotten', async () => {
