@@ -311,9 +311,12 @@ describe('lookups', () => {
     }
     await rm(path);
     await expect(verdict(intake, again)).rejects.toBeInstanceOf(LookupFailed);
+    await writeFile(path, whole.replace('{"seq":3', '{"seq":x'));
+    expect(await verdict(intake, again)).toBe('duplicate');
+    await expect(verdict(intake, { ...again, seq: 3 })).rejects.toBeInstanceOf(LookupFailed);
     await writeFile(path, whole);
     expect(await verdict(intake, again)).toBe('duplicate');
-    expect(intake).toMatchObject({ received: 1, duplicates: 1 });
+    expect(intake).toMatchObject({ received: 2, duplicates: 2 });
   });
 
   test('wait for the disk, and fail as it does, when the line is still on its way', async () => {
