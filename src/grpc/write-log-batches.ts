@@ -9,6 +9,12 @@ import { sessionRanges } from './session-ranges.js';
 import { invalidBatch, notStored, type Progress, shuttingDown } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
+/**
+ * Clients refuse messages over 4 MiB by default. A rejected frame takes up to 170 bytes: these and the ranges beside them fit, where
+ * an agent that counts from the start again has every frame of large batches rejected.
+ */
+const REJECTED_PER_ACK_MAX = 4000;
+
 /** Batches that are acknowledged together. */
 interface Group {
   readonly intake: Intake;
@@ -41,6 +47,7 @@ export class WriteLogBatches implements WriteCall {
   /** Reasons not to read at the moment. */
   #pauses = 0;
   #lastBatchId = -1;
+  #ackedBatchId = -1;
   #received = 0;
   #written = 0;
   #group: Group | null = null;
@@ -184,7 +191,7 @@ export class WriteLogBatches implements WriteCall {
       try {
         const ranges = await group.intake.settle();
         this.#written += group.intake.written;
-        await this.#write(group, ranges);
+        await this.#writeGroup(group, ranges);
       } catch (error) {
         this.#close(notStored(error, this.#progress));
       }
@@ -193,15 +200,30 @@ export class WriteLogBatches implements WriteCall {
     this.#acknowledging = null;
   }
 
-  async #write(group: Group, ranges: StoredRange[]): Promise<void> {
+  /** Rejected frames that do not fit into the group's acknowledgement go ahead, with what was acknowledged before. */
+  async #writeGroup({ batchId, rejected, intake }: Group, ranges: StoredRange[]): Promise<void> {
+    const { durable } = this.#parts;
+    let at = 0;
+    for (; rejected.length - at > REJECTED_PER_ACK_MAX; at += REJECTED_PER_ACK_MAX) {
+      const named = rejected.slice(at, at + REJECTED_PER_ACK_MAX);
+      await this.#write({ batch_id: this.#ackedBatchId, durable, sessions: [], rejected: named, duplicates: 0 });
+    }
+    const sessions = sessionRanges(ranges);
+    this.#ackedBatchId = batchId;
+    await this.#write({
+      batch_id: batchId,
+      durable,
+      sessions,
+      rejected: rejected.slice(at),
+      duplicates: intake.duplicates,
+    });
+  }
+
+  async #write(ack: WriteLogAck): Promise<void> {
     if (this.#state === 'ended') {
       return;
     }
-    const sessions = sessionRanges(ranges);
-    const { batchId, rejected, intake } = group;
-    const { durable } = this.#parts;
-    const taken = this.#call.write({ batch_id: batchId, durable, sessions, rejected, duplicates: intake.duplicates });
-    if (!taken) {
+    if (!this.#call.write(ack)) {
       await this.#pauseUntil(Promise.race([this.#drained(), this.ended]));
     }
   }

@@ -101,6 +101,33 @@ describe('a frame under a used number', () => {
     expect(server.log().match(/its number is used/g)?.length).toBe(1);
   });
 
+  test('is named also when every frame of a large batch is: no acknowledgement is larger than a client takes', async () => {
+    await using directory = await temporaryDirectory();
+    await using server = await startServer({ LOG_DIR: directory.path });
+    using client = new LogClient(server.grpc);
+    const count = 40_000;
+    const batch = (content: string, first: number): FrameFields[] =>
+      Array.from({ length: count }, (_, index) => ({ session_id: 's', seq: first + index, content }));
+    const far = 1_000_000_000_000_000;
+    const stream = client.openBatches();
+    stream.send(0, batch('a', far));
+    await stream.acknowledged(0);
+    stream.send(1, batch('b', far));
+    stream.send(2, [{ session_id: 's', content: 'after' }]);
+    await stream.acknowledged(2);
+    expect(await stream.finish()).toMatchObject({ code: status.OK });
+    const rejected = stream.acks.flatMap((ack) => ack.rejected);
+    expect(rejected.map(({ batch_id, index }) => [batch_id, index])).toEqual(
+      Array.from({ length: count }, (_, index) => [1, index]),
+    );
+    expect(Math.max(...stream.acks.map((ack) => ack.rejected.length))).toBeLessThanOrEqual(4000);
+    // What goes ahead acknowledges nothing that was not acknowledged before.
+    const ids = stream.acks.map(({ batch_id }) => batch_id);
+    expect(ids).toEqual(ids.toSorted((one, other) => one - other));
+    const lastNamed = stream.acks.findLastIndex((ack) => ack.rejected.length > 0);
+    expect(ids.findIndex((id) => id >= 1)).toBeGreaterThanOrEqual(lastNamed);
+  });
+
   test('is known across rotation into finished segments, kill -9 and restart', async () => {
     await using directory = await temporaryDirectory();
     const environment = { LOG_DIR: directory.path, LOG_MAX_SIZE_BYTES: '20000' };

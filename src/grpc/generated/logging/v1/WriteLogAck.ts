@@ -6,7 +6,7 @@ import type { Long } from '@grpc/proto-loader';
 
 export interface WriteLogAck {
   /**
-   * This batch and all before it.
+   * This batch and all before it; -1 before the first one, when only `rejected` has come.
    */
   'batch_id'?: (number | string | Long);
   /**
@@ -18,7 +18,8 @@ export interface WriteLogAck {
    */
   'sessions'?: (_logging_v1_SessionRange)[];
   /**
-   * Their frames that can never be stored, and those whose seq their session has used for another one.
+   * Their frames that can never be stored, and those whose seq their session has used for another one. Of very many, some come
+   * ahead, in acknowledgements of what was acknowledged before.
    */
   'rejected'?: (_logging_v1_FrameError)[];
   /**
@@ -29,7 +30,7 @@ export interface WriteLogAck {
 
 export interface WriteLogAck__Output {
   /**
-   * This batch and all before it.
+   * This batch and all before it; -1 before the first one, when only `rejected` has come.
    */
   'batch_id': (number);
   /**
@@ -41,7 +42,8 @@ export interface WriteLogAck__Output {
    */
   'sessions': (_logging_v1_SessionRange__Output)[];
   /**
-   * Their frames that can never be stored, and those whose seq their session has used for another one.
+   * Their frames that can never be stored, and those whose seq their session has used for another one. Of very many, some come
+   * ahead, in acknowledgements of what was acknowledged before.
    */
   'rejected': (_logging_v1_FrameError__Output)[];
   /**
