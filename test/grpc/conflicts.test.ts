@@ -253,7 +253,7 @@ describe('a frame under a used number', () => {
             Array.from({ length: 50 }, (_, index) => ({
               session_id: 's',
               seq: batch * 50 + index + 1,
-              content: `${name}`,
+              content: name,
             })),
           );
         }

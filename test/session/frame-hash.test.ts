@@ -46,7 +46,7 @@ test('a million frames that differ in little have a million hashes, and their bi
   const bytes = Buffer.from('\x1a\x08build-42\x30\x00\x00\x00\x00:\x05hello', 'latin1');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const seen = new Set<bigint>();
-  const ones = new Array<number>(64).fill(0);
+  const ones = Array.from({ length: 64 }, () => 0);
   for (let seq = 0; seq < 1_000_000; seq++) {
     view.setUint32(11, seq);
     hash.of(view, 0, bytes.length);

@@ -92,7 +92,7 @@ async function check(run: readonly Action[], seen: Set<Outcome>): Promise<void> 
   let room = await open();
   let intakes = Array.from({ length: WRITERS }, () => room.sessions.newIntake());
   /** What each writer waits for: one frame at a time, and all writers at once. */
-  const waiting: (Promise<void> | undefined)[] = [];
+  const waiting = Array.from({ length: WRITERS }, () => Promise.resolve());
   for (const action of run) {
     if (action.kind === 'restart') {
       await Promise.all(waiting);
