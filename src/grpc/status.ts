@@ -1,5 +1,6 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
+import { ManifestTooNew } from '../segment/manifest-store.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 import { Conflict, LookupFailed } from '../session/conflict.js';
@@ -73,6 +74,9 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
       metadata.set('grpc-status-details-bin', retryInfo(status.UNAVAILABLE, details, RETRY_SECONDS));
     }
     return { code: error.byDisk ? status.UNAVAILABLE : status.INTERNAL, details, metadata };
+  }
+  if (error instanceof ManifestTooNew) {
+    return { code: status.FAILED_PRECONDITION, details: error.message, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };
 }
