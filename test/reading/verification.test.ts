@@ -194,7 +194,6 @@ describe('verify, of what a real server wrote', () => {
     ['producers', { stranger: 1 }],
     ['members', []],
     ['members', [{ first_seq: 1, raw_offset: 7, compressed_offset: 0 }]],
-    ['format_version', 0],
   ])('an edited manifest: %s', async (field, value) => {
     await using broken = await damagedCase();
     await broken.copy.editManifest('s', broken.stems[2] ?? '', { [field]: value });
@@ -216,6 +215,16 @@ describe('verify, of what a real server wrote', () => {
     expect(json.integrity.findings).toBe(1);
     expect(finding).toMatchObject({ problem: 'content', field, file: broken.file(2, '.log.gz'), expected: value });
     expect(json.completeness.listed).toEqual([]);
+  });
+
+  it.each([
+    [0, "the manifest's format_version is not valid: 0"],
+    [2, "the manifest's format_version is 2, this logweir reads 1: run the version that wrote it"],
+  ])('a manifest of format_version %s', async (version, says) => {
+    await using broken = await damagedCase();
+    await broken.copy.editManifest('s', broken.stems[2] ?? '', { format_version: version });
+    const invalid = ['manifest_invalid', null, broken.file(2, '.json'), `is no manifest: ${says}`] as const;
+    await expectVerdict(broken, [invalid], []);
   });
 
   it('an edited manifest: prev_sha256 breaks the chain', async () => {

@@ -1,7 +1,7 @@
 /** A manifest held against its segment and their names: decisions over values, without a disk. */
 import { posix } from 'node:path';
 import { GZIP_SUFFIX, RAW_SUFFIX, type SegmentName, segmentName, sessionName } from '../../segment/layout.js';
-import { type GzipMember, MANIFEST_FORMAT_VERSION, type Manifest, manifestId } from '../../segment/manifest.js';
+import { type GzipMember, type Manifest, manifestId } from '../../segment/manifest.js';
 import type { Content } from './content.js';
 import type { IntegrityFinding } from './finding.js';
 
@@ -21,7 +21,6 @@ export interface SegmentPlace {
 export function manifestAgainstNames(manifest: Manifest, place: SegmentPlace): IntegrityFinding[] {
   const { name, segment } = place;
   const check = new FieldCheck(place.manifestFile, "its name's");
-  check.field('format_version', manifest.format_version, MANIFEST_FORMAT_VERSION, "this logweir's");
   check.field('session_id', sessionName(manifest.session_id), name, "its directory's");
   check.field('first_seq', manifest.first_seq, segment.firstSeq);
   check.field('last_seq', manifest.last_seq, segment.lastSeq);
