@@ -12,10 +12,12 @@ import { type Clock, systemClock } from './segment/clock.js';
 import { acquireDirectoryLock } from './segment/directory-lock.js';
 import type { Files } from './segment/files.js';
 import { type Layout, layoutOf } from './segment/layout.js';
+import { ManifestTooNew } from './segment/manifest-store.js';
 import { nodeFiles } from './segment/node-files.js';
+import { Quarantine } from './segment/quarantine.js';
 import { type Recovered, Recovery } from './segment/recovery.js';
 import type { SealedSegment } from './segment/sealed-segment.js';
-import { storedHistory } from './segment/session-history.js';
+import { type RepairReport, SessionHistories } from './segment/session-history.js';
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
 import type { SessionHistory, WriterEvents } from './session/writer-context.js';
@@ -81,7 +83,9 @@ async function startLocked(
 ): Promise<RunningService> {
   const { logger, files, clock, version } = parts;
   const metrics = new Metrics({ version });
-  const recovered = await recover(files, layout, logger, metrics);
+  const report = repairReport(logger, metrics);
+  const recovered = await recover(files, layout, logger, report);
+  const histories = new SessionHistories({ files, layout, quarantine: new Quarantine(files, layout), report });
 
   const outbox = await openOutbox(config, { layout, files, clock, logger, metrics });
   const announcer = outbox === null ? null : createAnnouncer(config, outbox, parts, metrics);
@@ -93,6 +97,7 @@ async function startLocked(
     metrics,
     compression: config.compression,
     gzipLevel: config.gzipLevel,
+    histories,
     workers: config.compressionWorkers,
     outbox,
   });
@@ -117,7 +122,7 @@ async function startLocked(
     events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
       pipeline.accept(segment),
     ),
-    findHistory: (sessionId) => findHistory(sessionId, pipeline, files, layout),
+    findHistory: (sessionId) => findHistory(sessionId, pipeline, histories),
   });
   adopt(recovered, sessions.registry, pipeline, clock);
   metrics.observe({
@@ -192,13 +197,23 @@ async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
   }
 }
 
-async function recover(files: Files, layout: Layout, logger: Logger, metrics: Metrics): Promise<Recovered> {
-  const startedAt = performance.now();
-  const recovery = new Recovery(files, layout, (event) => {
+const REPAIRS: Readonly<Record<string, string>> = {
+  ignored: 'recovery left a file alone',
+  rewritten: 'recovery wrote a manifest again',
+};
+
+function repairReport(logger: Logger, metrics: Metrics): RepairReport {
+  return (event) => {
     metrics.quarantinedBytes.inc(event.bytes);
-    logger.warn(event, event.action === 'ignored' ? 'recovery left a file alone' : 'recovery kept bytes in quarantine');
+    logger.warn(event, REPAIRS[event.action] ?? 'recovery kept bytes in quarantine');
+  };
+}
+
+async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {
+  const startedAt = performance.now();
+  const recovered = await new Recovery(files, layout, report).run().catch((error: unknown) => {
+    throw error instanceof ManifestTooNew ? new StartError(error.message, EXIT_CONFIGURATION, error) : error;
   });
-  const recovered = await recovery.run();
   const { active, sealed } = recovered;
   const ms = Math.round(performance.now() - startedAt);
   logger.info({ active: active.length, sealed: sealed.length, ms }, 'recovered');
@@ -229,11 +244,10 @@ function adopt(recovered: Recovered, registry: SessionRegistry, pipeline: Sealin
 async function findHistory(
   sessionId: string,
   pipeline: SealingPipeline,
-  files: Files,
-  layout: Layout,
+  histories: SessionHistories,
 ): Promise<SessionHistory> {
   const sealing = pipeline.newestPending(sessionId)?.summary ?? null;
-  return { ...(await storedHistory(files, layout, sessionId, sealing)), active: null };
+  return { ...(await histories.stored(sessionId, sealing)), active: null };
 }
 
 function writerEvents(

@@ -1,5 +1,6 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
+import { ManifestTooNew } from '../segment/manifest-store.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 
@@ -58,6 +59,9 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
     const code = status.RESOURCE_EXHAUSTED;
     metadata.set('grpc-status-details-bin', retryInfo(code, error.message, RETRY_SECONDS));
     return { code, details: error.message, metadata };
+  }
+  if (error instanceof ManifestTooNew) {
+    return { code: status.FAILED_PRECONDITION, details: error.message, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };
 }

@@ -28,14 +28,17 @@ const MEMBER_BYTES = 1 << 20;
 const FILE_MODE = 0o600;
 const NEWLINE = 0x0a;
 
-/** @throws SealingError `unusable`, or the NodeJS.ErrnoException of a system call. */
-export function compressSegment(request: CompressionRequest): CompressionResult {
+/**
+ * @param getOn called with each piece of about 1 MiB that is done
+ * @throws SealingError `unusable`, or the NodeJS.ErrnoException of a system call.
+ */
+export function compressSegment(request: CompressionRequest, getOn: () => void = () => undefined): CompressionResult {
   const raw = openRaw(request.rawPath);
   try {
-    const checked = digestOf(raw);
+    const checked = digestOf(raw, getOn);
     expectSealedBytes(checked, request, 'the raw file');
     rmSync(request.targetPath, { force: true });
-    return request.compression === 'gzip' ? gzipInto(raw, request) : keepPlain(checked, request);
+    return request.compression === 'gzip' ? gzipInto(raw, request, getOn) : keepPlain(checked, request, getOn);
   } finally {
     closeSync(raw);
   }
@@ -52,12 +55,12 @@ function openRaw(path: string): number {
   }
 }
 
-function gzipInto(raw: number, request: CompressionRequest): CompressionResult {
+function gzipInto(raw: number, request: CompressionRequest, getOn: () => void): CompressionResult {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const target = openSync(request.targetPath, flags, FILE_MODE);
   try {
-    const { members, compressedBytes } = writeMembers(raw, target, request);
-    const digest = digestOfMembers(target, members, request.bytes, compressedBytes);
+    const { members, compressedBytes } = writeMembers(raw, target, request, getOn);
+    const digest = digestOfMembers(target, members, request.bytes, compressedBytes, getOn);
     expectSealedBytes(digest, request, 'the compressed file');
     fsyncSync(target);
     return { sha256: digest.sha256(), compressedBytes, members };
@@ -67,7 +70,7 @@ function gzipInto(raw: number, request: CompressionRequest): CompressionResult {
 }
 
 /** The finished file is the raw one under a second name: its bytes are checked and synced already. */
-function keepPlain(checked: Digest, request: CompressionRequest): CompressionResult {
+function keepPlain(checked: Digest, request: CompressionRequest, getOn: () => void): CompressionResult {
   const result = { sha256: checked.sha256(), compressedBytes: checked.bytes, members: [] };
   try {
     linkSync(request.rawPath, request.targetPath);
@@ -80,7 +83,7 @@ function keepPlain(checked: Digest, request: CompressionRequest): CompressionRes
   copyFileSync(request.rawPath, request.targetPath, constants.COPYFILE_EXCL);
   const copy = openSync(request.targetPath, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
-    expectSealedBytes(digestOf(copy), request, 'the copied file');
+    expectSealedBytes(digestOf(copy, getOn), request, 'the copied file');
     fsyncSync(copy);
     return result;
   } finally {
@@ -95,6 +98,7 @@ function writeMembers(
   raw: number,
   target: number,
   request: CompressionRequest,
+  getOn: () => void,
 ): { members: GzipMember[]; compressedBytes: number } {
   const members: GzipMember[] = [];
   const reader = new LineChunks(raw);
@@ -106,6 +110,7 @@ function writeMembers(
     writeFully(target, member, compressedOffset);
     rawOffset += chunk.length;
     compressedOffset += member.length;
+    getOn();
   }
   return { members, compressedBytes: compressedOffset };
 }
@@ -116,6 +121,7 @@ function digestOfMembers(
   members: readonly GzipMember[],
   bytes: number,
   compressedBytes: number,
+  getOn: () => void,
 ): Digest {
   const digest = new Digest();
   members.forEach((member, index) => {
@@ -126,6 +132,7 @@ function digestOfMembers(
     }
     const expected = (next?.raw_offset ?? bytes) - member.raw_offset;
     digest.update(gunzip(compressed, expected));
+    getOn();
   });
   return digest;
 }
@@ -152,11 +159,12 @@ function hex(crc32: number): string {
   return crc32.toString(16).padStart(8, '0');
 }
 
-function digestOf(file: number): Digest {
+function digestOf(file: number, getOn: () => void): Digest {
   const digest = new Digest();
   const buffer = Buffer.allocUnsafe(MEMBER_BYTES);
   for (let count = readFully(file, buffer, 0); count > 0; count = readFully(file, buffer, digest.bytes)) {
     digest.update(buffer.subarray(0, count));
+    getOn();
   }
   return digest;
 }

@@ -12,7 +12,7 @@
  *
  * *One content.* A manifest on disk wins: a segment is never announced with another content than it was recorded with.
  */
-import { basename, dirname, join, posix } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../segment/clock.js';
 import type { Files } from '../segment/files.js';
 import {
@@ -21,19 +21,17 @@ import {
   MANIFEST_SUFFIX,
   RAW_SUFFIX,
   sessionDirectory,
-  sessionName,
   TEMPORARY_SUFFIX,
 } from '../segment/layout.js';
-import { MANIFEST_FORMAT_VERSION, type Manifest, manifestId } from '../segment/manifest.js';
-import { latestManifest, parseManifest, writeManifest } from '../segment/manifest-store.js';
-import { Quarantine } from '../segment/quarantine.js';
+import { type Manifest, manifestId, manifestOf } from '../segment/manifest.js';
+import { ManifestTooNew, parseManifest, writeManifest } from '../segment/manifest-store.js';
 import type { SealedSegment } from '../segment/sealed-segment.js';
+import type { SessionHistories } from '../segment/session-history.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import type { CompressionPool } from './compression-pool.js';
 import type { Outbox } from './outbox.js';
 import { rotationRecordName } from './outbox-record.js';
-import type { CompressionResult } from './worker-protocol.js';
+import type { CompressionResult, Compressor } from './worker-protocol.js';
 
 export interface SealContext {
   readonly layout: Layout;
@@ -44,7 +42,8 @@ export interface SealContext {
   readonly compression: 'gzip' | 'none';
   readonly gzipLevel: number;
   readonly outbox: Outbox | null;
-  readonly pool: CompressionPool;
+  readonly compressor: Compressor;
+  readonly histories: SessionHistories;
 }
 
 /**
@@ -75,7 +74,7 @@ export async function storeSegment(
   await files.syncDirectory(directory);
 
   const previous = previousSha256 === undefined ? await previousOnDisk(context, segment) : previousSha256;
-  const manifest = manifestOf(segment, context.compression, fileName, result, previous);
+  const manifest = manifestOf(segment, context.compression, result, previous);
   await writeManifest(files, manifestPath, manifest);
   countFinished(context.metrics, manifest);
   return manifest;
@@ -94,6 +93,12 @@ export async function dropRawFile({ files }: SealContext, segment: SealedSegment
 
 /** The name it has in quarantine/, or null when there was nothing left to move. */
 export async function giveUp(context: SealContext, segment: SealedSegment): Promise<string | null> {
+  // A thread that died may have left half a file.
+  await removeUnfinished(
+    context.files,
+    sessionDirectory(context.layout, segment.summary.sessionId),
+    segmentOf(segment),
+  );
   const name = await putAside(context, segment.rawPath);
   await context.files.removeDirectoryIfEmpty(dirname(segment.rawPath));
   return name;
@@ -135,17 +140,20 @@ async function readUnlessDamaged(files: Files, path: string): Promise<Manifest |
   const content = await files.readFile(path);
   try {
     return parseManifest(content);
-  } catch {
+  } catch (error) {
+    if (error instanceof ManifestTooNew) {
+      throw error;
+    }
     return null;
   }
 }
 
-async function putAside({ files, layout, metrics }: SealContext, path: string): Promise<string | null> {
+async function putAside({ files, histories, metrics }: SealContext, path: string): Promise<string | null> {
   const stat = await files.stat(path);
   if (stat === null) {
     return null;
   }
-  const name = await new Quarantine(files, layout).keepFile(path);
+  const name = await histories.quarantine.keepFile(path);
   metrics.quarantinedBytes.inc(stat.bytes);
   return name;
 }
@@ -159,48 +167,16 @@ async function removeUnfinished(files: Files, directory: string, segment: string
 }
 
 async function compress(context: SealContext, segment: SealedSegment, targetPath: string): Promise<CompressionResult> {
-  const { clock, metrics, pool, compression, gzipLevel } = context;
+  const { clock, metrics, compressor, compression, gzipLevel } = context;
   const { bytes, crc32 } = segment.summary;
   const startedMs = clock.monotonicMs();
-  const result = await pool.run({ compression, gzipLevel, rawPath: segment.rawPath, targetPath, bytes, crc32 });
+  const result = await compressor.run({ compression, gzipLevel, rawPath: segment.rawPath, targetPath, bytes, crc32 });
   metrics.compressionSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
   return result;
 }
 
-async function previousOnDisk({ files, layout }: SealContext, { summary }: SealedSegment): Promise<string | null> {
-  return (await latestManifest(files, layout, summary.sessionId, summary.firstSeq))?.sha256 ?? null;
-}
-
-function manifestOf(
-  { summary, sealedAtMs, reason }: SealedSegment,
-  compression: 'gzip' | 'none',
-  fileName: string,
-  result: CompressionResult,
-  previousSha256: string | null,
-): Manifest {
-  const { sessionId, firstSeq, lastSeq, frames } = summary;
-  return {
-    id: manifestId(sessionId, firstSeq, lastSeq),
-    session_id: sessionId,
-    first_seq: firstSeq,
-    last_seq: lastSeq,
-    frames,
-    gaps: lastSeq - firstSeq + 1 - frames,
-    first_time: summary.firstTime,
-    last_time: summary.lastTime,
-    bytes: summary.bytes,
-    sha256: result.sha256,
-    prev_sha256: previousSha256,
-    compression,
-    compressed_bytes: result.compressedBytes,
-    members: result.members,
-    path: posix.join('sessions', sessionName(sessionId), fileName),
-    sealed_at: new Date(sealedAtMs).toISOString().replace(/\.\d{3}Z$/, 'Z'),
-    reason,
-    // fromEntries defines own properties: a producer may be called __proto__.
-    producers: Object.fromEntries(summary.producers),
-    format_version: MANIFEST_FORMAT_VERSION,
-  };
+async function previousOnDisk({ histories }: SealContext, { summary }: SealedSegment): Promise<string | null> {
+  return (await histories.newestManifest(summary.sessionId, summary.firstSeq))?.sha256 ?? null;
 }
 
 function countFinished(metrics: Metrics, manifest: Manifest): void {

@@ -1,13 +1,15 @@
 /**
  * Why a step failed, as far as what to do next depends on it:
  *
- * - `unusable`: the bytes are not those that were sealed, or are gone; some tries later the segment is given up
- * - `worker`: the thread died
+ * - `unusable`: the bytes are not those that were sealed, or are gone
+ * - `worker`: the thread died, threw or stood still while it was at the segment
+ * - `not started`: there was no thread to be had
  * - `closed`: the pipeline is closing
  *
- * Errors of the disk stay what they are (NodeJS.ErrnoException); they and `worker` are retried for ever.
+ * After some of the first two the segment is given up. Errors of the disk stay what they are (NodeJS.ErrnoException); they
+ * and `not started` say nothing about the segment, and are retried for ever.
  */
-export type SealingErrorCode = 'unusable' | 'worker' | 'closed';
+export type SealingErrorCode = 'unusable' | 'worker' | 'not started' | 'closed';
 
 export class SealingError extends Error {
   readonly code: SealingErrorCode;
@@ -23,6 +25,12 @@ export class SealingError extends Error {
 export function errnoOf(error: unknown): string | undefined {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** The code of a system call that failed (not Node's own ERR_…), or null. */
+export function diskCodeOf(error: unknown): string | null {
+  const code = errnoOf(error);
+  return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : null;
 }
 
 export function messageOf(error: unknown): string {

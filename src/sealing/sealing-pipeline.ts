@@ -19,6 +19,7 @@ import type { Files } from '../segment/files.js';
 import type { Layout } from '../segment/layout.js';
 import { type Manifest, manifestId } from '../segment/manifest.js';
 import type { SealedSegment } from '../segment/sealed-segment.js';
+import type { SessionHistories } from '../segment/session-history.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { CompressionPool } from './compression-pool.js';
@@ -31,7 +32,8 @@ import {
   type SealContext,
   storeSegment,
 } from './seal-steps.js';
-import { errnoOf, isSealingError } from './sealing-error.js';
+import { diskCodeOf, isSealingError } from './sealing-error.js';
+import type { Compressor } from './worker-protocol.js';
 
 export interface SealingOptions {
   readonly layout: Layout;
@@ -41,8 +43,11 @@ export interface SealingOptions {
   readonly metrics: Metrics;
   readonly compression: 'gzip' | 'none';
   readonly gzipLevel: number;
+  readonly histories: SessionHistories;
   /** Compression threads. */
   readonly workers: number;
+  /** Instead of the threads; tests bring one. Closed with the pipeline. */
+  readonly compressor?: Compressor;
   /** Null: no Redis is configured, no records are written. */
   readonly outbox: Outbox | null;
 }
@@ -55,7 +60,8 @@ interface Job {
 }
 
 type Step =
-  | { readonly kind: 'store'; readonly unusable: number }
+  /** `fruitless`: tries that failed for a reason of the segment's own. */
+  | { readonly kind: 'store'; readonly fruitless: number }
   | { readonly kind: 'record'; readonly manifest: Manifest }
   | { readonly kind: 'drop raw file' }
   | { readonly kind: 'give up'; readonly reason: unknown }
@@ -73,8 +79,10 @@ interface Lane {
     | { readonly kind: 'backing off'; readonly cancel: () => void };
 }
 
-const UNUSABLE_MAX = 5;
+const FRUITLESS_MAX = 5;
 const BACKOFF = { firstMs: 100, maxMs: 5_000 };
+/** 7.5 s in all before a segment is given up: what is wrong with the process (memory, say) may pass meanwhile. */
+const FRUITLESS_BACKOFF = { firstMs: 500, maxMs: 5_000 };
 /** Sessions beyond the compressing ones that may be at their file operations meanwhile. */
 const SESSIONS_BESIDE_WORKERS = 1;
 
@@ -89,8 +97,8 @@ export class SealingPipeline {
   #isOpen = true;
 
   constructor(options: SealingOptions) {
-    const { workers, ...rest } = options;
-    this.#context = { ...rest, pool: new CompressionPool({ threads: workers, clock: options.clock }) };
+    const { workers, compressor, clock, ...rest } = options;
+    this.#context = { ...rest, clock, compressor: compressor ?? new CompressionPool({ threads: workers, clock }) };
     this.#lanesAtOnce = Math.max(1, workers) + SESSIONS_BESIDE_WORKERS;
   }
 
@@ -108,7 +116,7 @@ export class SealingPipeline {
       return;
     }
     this.#context.outbox?.hold(recordNameOfSegment(segment));
-    const job: Job = { segment, step: { kind: 'store', unusable: 0 }, failures: 0 };
+    const job: Job = { segment, step: { kind: 'store', fruitless: 0 }, failures: 0 };
     this.#jobs += 1;
     const { sessionId } = segment.summary;
     const lane = this.#lanes.get(sessionId);
@@ -144,7 +152,7 @@ export class SealingPipeline {
         state.cancel();
       }
     }
-    await this.#context.pool.close();
+    await this.#context.compressor.close();
     await Promise.all(this.#working);
     this.#freeIdleWaiters();
   }
@@ -207,7 +215,9 @@ export class SealingPipeline {
         const quarantine = await giveUp(context, segment);
         context.logger.error(
           { ...about(segment), quarantine, err: step.reason },
-          'A sealed segment is not what was written; it is in quarantine and will not be announced.',
+          isSealingError(step.reason, 'unusable')
+            ? 'A sealed segment is not what was written; it is in quarantine and will not be announced.'
+            : `A sealed segment could not be compressed in ${FRUITLESS_MAX} tries; it is in quarantine and will not be announced.`,
         );
         return { kind: 'done' };
       }
@@ -237,7 +247,7 @@ export class SealingPipeline {
       return;
     }
     job.failures += 1;
-    const delayMs = backoffMs(job.failures, BACKOFF);
+    const delayMs = backoffMs(job.failures, isFruitless(error) ? FRUITLESS_BACKOFF : BACKOFF);
     this.#count(job, error);
     const { logger, clock } = this.#context;
     logger.warn(
@@ -245,7 +255,7 @@ export class SealingPipeline {
       'A step of a sealed segment failed; it is tried again.',
     );
     if (job.step.kind === 'store') {
-      job.step = afterFailedStore(job.step.unusable, error);
+      job.step = afterFailedStore(job.step.fruitless, error);
     }
     lane.state = { kind: 'backing off', cancel: clock.after(delayMs, () => this.#enqueue(lane)) };
   }
@@ -255,8 +265,8 @@ export class SealingPipeline {
     if (step.kind === 'store') {
       metrics.compressionFailures.inc();
     }
-    const code = errnoOf(error);
-    if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) {
+    const code = diskCodeOf(error);
+    if (code !== null) {
       metrics.diskErrors.inc({ code });
     }
   }
@@ -268,9 +278,14 @@ export class SealingPipeline {
   }
 }
 
-function afterFailedStore(unusableBefore: number, error: unknown): Step {
-  const unusable = isSealingError(error, 'unusable') ? unusableBefore + 1 : 0;
-  return unusable >= UNUSABLE_MAX ? { kind: 'give up', reason: error } : { kind: 'store', unusable };
+function afterFailedStore(fruitlessBefore: number, error: unknown): Step {
+  const fruitless = fruitlessBefore + (isFruitless(error) ? 1 : 0);
+  return fruitless >= FRUITLESS_MAX ? { kind: 'give up', reason: error } : { kind: 'store', fruitless };
+}
+
+/** Failures that another try may repeat for ever; those of the disk pass with their cause. */
+function isFruitless(error: unknown): boolean {
+  return isSealingError(error, 'unusable') || isSealingError(error, 'worker');
 }
 
 function about({ summary, reason }: SealedSegment): object {

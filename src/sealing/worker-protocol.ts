@@ -1,7 +1,7 @@
 /**
  * What the pipeline and a compression thread say to each other. One job at a time: a request, then one reply.
  */
-import type { GzipMember } from '../segment/manifest.js';
+import type { FinishedContent } from '../segment/manifest.js';
 
 export interface CompressionRequest {
   readonly compression: 'gzip' | 'none';
@@ -16,11 +16,18 @@ export interface CompressionRequest {
   readonly crc32: number;
 }
 
-export interface CompressionResult {
-  /** Of the NDJSON, hex; computed from what stands in the target file. */
-  readonly sha256: string;
-  readonly compressedBytes: number;
-  readonly members: readonly GzipMember[];
+/** `sha256` is computed from what stands in the target file. */
+export type CompressionResult = FinishedContent;
+
+/** Compresses one segment at a time for each caller. */
+export interface Compressor {
+  /**
+   * The raw file is never changed; what is half done under `targetPath` may stay there after a failure.
+   * @throws SealingError, or an error with the errno `code` of a failed system call
+   */
+  run(request: CompressionRequest): Promise<CompressionResult>;
+  /** Ends at once; what is under way rejects with SealingError `closed`. */
+  close(): Promise<void>;
 }
 
 export type CompressionReply =
@@ -29,4 +36,6 @@ export type CompressionReply =
   /** The raw file is gone, or it or the compressed one does not hold the bytes that were sealed. */
   | { readonly kind: 'unusable'; readonly message: string }
   /** A system call failed; `code` is its errno name. */
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  /** Anything else: a defect, or a segment that the compressor cannot take. */
+  | { readonly kind: 'thrown'; readonly message: string };

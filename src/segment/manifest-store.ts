@@ -2,40 +2,18 @@
  * Manifests on disk: `sessions/<session>/<segment>.json`, one line of JSON without spaces, keys in the order of the
  * `Manifest` interface, a newline at the end. Written once, never changed.
  */
-import { join } from 'node:path';
 import { writeFileDurably } from './durable-file.js';
 import type { Files } from './files.js';
-import { type Layout, MANIFEST_SUFFIX, parseSegmentName, sessionDirectory } from './layout.js';
 import { type GzipMember, MANIFEST_FORMAT_VERSION, type Manifest } from './manifest.js';
 
-/**
- * The manifest of the session's newest finished segment, or with `beforeSeq` of the newest one that ends before it;
- * null when there is none. Costs one directory listing and one read.
- *
- * @throws when that manifest cannot be read or is damaged: going on without it could give a seq out twice.
- */
-export async function latestManifest(
-  files: Files,
-  layout: Layout,
-  sessionId: string,
-  beforeSeq: number = Number.POSITIVE_INFINITY,
-): Promise<Manifest | null> {
-  const directory = sessionDirectory(layout, sessionId);
-  let newest: { name: string; lastSeq: number } | null = null;
-  for (const name of await files.list(directory)) {
-    const segment = name.endsWith(MANIFEST_SUFFIX) ? parseSegmentName(name) : null;
-    if (segment !== null && segment.lastSeq < beforeSeq && segment.lastSeq > (newest?.lastSeq ?? 0)) {
-      newest = { name, lastSeq: segment.lastSeq };
-    }
+/** A newer logweir wrote it: sound, but not ours to read, let alone to write again. */
+export class ManifestTooNew extends Error {
+  constructor(version: number) {
+    super(
+      `the manifest's format_version is ${version}, this logweir reads ${MANIFEST_FORMAT_VERSION}: run the version that wrote it`,
+    );
+    this.name = 'ManifestTooNew';
   }
-  if (newest === null) {
-    return null;
-  }
-  const manifest = await readManifest(files, join(directory, newest.name));
-  if (manifest.session_id !== sessionId) {
-    throw new Error(`manifest ${newest.name} belongs to session ${JSON.stringify(manifest.session_id)}`);
-  }
-  return manifest;
 }
 
 /** @throws when the file cannot be read, or holds no manifest. */
@@ -69,10 +47,11 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   }
   const record = objectAt(value, 'the manifest');
   const version = record['format_version'];
-  if (typeof version !== 'number' || version > MANIFEST_FORMAT_VERSION) {
-    throw new Error(
-      `the manifest's format_version is ${String(version)}, this logweir reads ${MANIFEST_FORMAT_VERSION}`,
-    );
+  if (typeof version === 'number' && version > MANIFEST_FORMAT_VERSION) {
+    throw new ManifestTooNew(version);
+  }
+  if (version !== MANIFEST_FORMAT_VERSION) {
+    throw new Error(`the manifest's format_version is ${describe(version)}`);
   }
   for (const [field, isValid] of FIELDS) {
     if (!isValid(record[field])) {

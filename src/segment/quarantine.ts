@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Files } from './files.js';
-import { type Layout, TEMPORARY_SUFFIX } from './layout.js';
+import { type Layout, parseSegmentName, sessionName, TEMPORARY_SUFFIX } from './layout.js';
 import { writeFully } from './write-fully.js';
 
 const COPY_BYTES = 1 << 20;
@@ -14,14 +14,25 @@ let moving: Promise<unknown> = Promise.resolve();
 /**
  * Keeps bytes that recovery would not vouch for. Nothing in here is ever deleted by logweir. Names are made from what is
  * kept, so that a recovery that was interrupted and runs again keeps it once.
+ *
+ * Everybody who moves segments and everybody who asks for a session's last seq share one instance: the directory is listed
+ * once, and then what is moved is added.
  */
 export class Quarantine {
   readonly #files: Files;
   readonly #layout: Layout;
+  /** Last seq by the front of a name, that of a session. Null before the first question. */
+  #lastSeqs: Promise<Map<string, number>> | null = null;
 
   constructor(files: Files, layout: Layout) {
     this.#files = files;
     this.#layout = layout;
+  }
+
+  /** The highest seq that the names of a session's quarantined segments say; 0 for none. */
+  async lastSeq(sessionId: string): Promise<number> {
+    const lastSeqs = await this.#index();
+    return lastSeqs.get(quarantineStem(sessionName(sessionId))) ?? 0;
   }
 
   /** Copies the end of a file from `offset` on, durably; the caller then cuts it off. Returns the name it is kept under. */
@@ -49,6 +60,7 @@ export class Quarantine {
     const name = `${stem}.${offset}-${position}.${crc.toString(16).padStart(8, '0')}`;
     await this.#files.rename(temporary, join(this.#layout.quarantine, name));
     await this.#files.syncDirectory(this.#layout.quarantine);
+    await this.#added(name);
     return name;
   }
 
@@ -71,7 +83,32 @@ export class Quarantine {
       await this.#files.syncDirectory(this.#layout.quarantine);
       await this.#files.syncDirectory(dirname(path));
     }
+    await this.#added(name);
     return name;
+  }
+
+  #index(): Promise<Map<string, number>> {
+    this.#lastSeqs ??= this.#listed().catch((error: unknown) => {
+      this.#lastSeqs = null;
+      throw error;
+    });
+    return this.#lastSeqs;
+  }
+
+  async #listed(): Promise<Map<string, number>> {
+    const lastSeqs = new Map<string, number>();
+    for (const name of await this.#files.list(this.#layout.quarantine)) {
+      keepHighest(lastSeqs, name);
+    }
+    return lastSeqs;
+  }
+
+  /** A name that comes while the directory is listed may be missing there. */
+  async #added(name: string): Promise<void> {
+    const lastSeqs = await this.#lastSeqs?.catch(() => null);
+    if (lastSeqs !== undefined && lastSeqs !== null) {
+      keepHighest(lastSeqs, name);
+    }
   }
 
   /** A segment's file name says its session only by its directory. */
@@ -80,6 +117,15 @@ export class Quarantine {
     const name = basename(path);
     return directory === this.#layout.active ? quarantineStem(name) : `${quarantineStem(basename(directory))}_${name}`;
   }
+}
+
+/** The last one in a name: a session's id may look like one. */
+const SEGMENT = /^(.*)_(\d{16}-\d{16}_\d{8}T\d{6}Z)/;
+
+function keepHighest(lastSeqs: Map<string, number>, name: string): void {
+  const [, stem = '', segment = ''] = SEGMENT.exec(name) ?? [];
+  const lastSeq = parseSegmentName(segment)?.lastSeq ?? 0;
+  lastSeqs.set(stem, Math.max(lastSeq, lastSeqs.get(stem) ?? 0));
 }
 
 /** A session's name at the front of what is kept of it; a long one gives way to what follows, and its hash keeps it apart. */

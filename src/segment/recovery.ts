@@ -1,13 +1,12 @@
 import { basename, dirname, join } from 'node:path';
 import type { FileStat, Files } from './files.js';
 import { ACTIVE_SUFFIX, type Layout, parseSegmentName, RAW_SUFFIX, type SegmentName, segmentName } from './layout.js';
-import { latestManifest } from './manifest-store.js';
 import { mergedMarks } from './producer-marks.js';
 import { Quarantine } from './quarantine.js';
 import { planRecovery } from './recovery-plan.js';
 import type { SealedSegment, SegmentSummary } from './sealed-segment.js';
 import { type SegmentScan, scanSegment } from './segment-scan.js';
-import { type StoredHistory, storedHistory } from './session-history.js';
+import { type RepairReport, SessionHistories, type StoredHistory } from './session-history.js';
 
 export interface RecoveredActive {
   readonly summary: SegmentSummary;
@@ -20,10 +19,6 @@ export interface Recovered {
   readonly active: readonly RecoveredActive[];
   /** In seq order within a session; their steps have to be done again. */
   readonly sealed: readonly SealedSegment[];
-}
-
-export interface RecoveryReport {
-  (event: { file: string; action: string; reason: string; bytes: number }): void;
 }
 
 const FILES_AT_ONCE = 16;
@@ -39,14 +34,16 @@ export class Recovery {
   readonly #files: Files;
   readonly #layout: Layout;
   readonly #quarantine: Quarantine;
-  readonly #report: RecoveryReport;
+  readonly #histories: SessionHistories;
+  readonly #report: RepairReport;
   /** Last seq and producers of each session's sealed segments that are still under sealing/. */
   readonly #sealedBefore = new Map<string, SegmentSummary>();
 
-  constructor(files: Files, layout: Layout, report: RecoveryReport) {
+  constructor(files: Files, layout: Layout, report: RepairReport) {
     this.#files = files;
     this.#layout = layout;
     this.#quarantine = new Quarantine(files, layout);
+    this.#histories = new SessionHistories({ files, layout, quarantine: this.#quarantine, report });
     this.#report = report;
   }
 
@@ -126,17 +123,18 @@ export class Recovery {
     if (usable === null) {
       return null;
     }
+    // A killed process may have left lines in the page cache alone; a repeat of theirs will be acknowledged.
     await this.#sync(path);
     const summary = { ...usable, producers: mergedMarks(before?.producers ?? new Map(), usable.producers) };
     return { summary, createdAtMs: stat.createdAtMs, modifiedAtMs: stat.modifiedAtMs };
   }
 
   #historyBefore(name: string, sessionId: string): Promise<StoredHistory> {
-    return storedHistory(this.#files, this.#layout, sessionId, this.#sealedBefore.get(name) ?? null);
+    return this.#histories.stored(sessionId, this.#sealedBefore.get(name) ?? null);
   }
 
   async #producersBefore(summary: SegmentSummary): Promise<ReadonlyMap<string, number>> {
-    const manifest = await latestManifest(this.#files, this.#layout, summary.sessionId, summary.firstSeq);
+    const manifest = await this.#histories.newestManifest(summary.sessionId, summary.firstSeq);
     return new Map(Object.entries(manifest?.producers ?? {}));
   }
 
@@ -176,27 +174,20 @@ export class Recovery {
       }
       case 'cut': {
         const file = await this.#quarantine.keepTail(path, step.offset);
-        await this.#truncate(path, step.offset);
+        await this.#sync(path, step.offset);
         this.#report({ file, action: 'cut', reason: step.reason, bytes: scan.totalBytes - step.offset });
         return scan.summary;
       }
     }
   }
 
-  /** A killed process may have left lines in the page cache alone; a repeat of theirs will be acknowledged. */
-  async #sync(path: string): Promise<void> {
+  /** Makes what is in a file durable, cut off at `length` if one is given. */
+  async #sync(path: string, length?: number): Promise<void> {
     const file = await this.#files.open(path, 'readwrite');
     try {
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-  }
-
-  async #truncate(path: string, length: number): Promise<void> {
-    const file = await this.#files.open(path, 'readwrite');
-    try {
-      await file.truncate(length);
+      if (length !== undefined) {
+        await file.truncate(length);
+      }
       await file.datasync();
     } finally {
       await file.close();

@@ -25,8 +25,11 @@ export interface SegmentScan {
   readonly damage: 'torn line' | 'NUL bytes' | 'invalid line' | null;
 }
 
+/** Bytes in order, by position: a raw file, or what a compressed one holds. */
+export type SegmentSource = Pick<OpenFile, 'read' | 'size'>;
+
 /** @param name the session's name in the file system, which the lines' session_id must have */
-export async function scanSegment(file: OpenFile, name: string): Promise<SegmentScan> {
+export async function scanSegment(file: SegmentSource, name: string): Promise<SegmentScan> {
   const lines = new LineCheck(name);
   const totalBytes = await file.size();
   let chunk = Buffer.allocUnsafeSlow(READ_BYTES);

@@ -19,7 +19,9 @@ import type { Files } from '../../src/segment/files.js';
 import { type Layout, layoutOf, parseSegmentName, sealingDirectory, segmentName } from '../../src/segment/layout.js';
 import { type Manifest } from '../../src/segment/manifest.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { Quarantine } from '../../src/segment/quarantine.js';
 import type { SealedSegment, SealReason } from '../../src/segment/sealed-segment.js';
+import { SessionHistories } from '../../src/segment/session-history.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { Metrics } from '../../src/telemetry/metrics.js';
 
@@ -83,6 +85,12 @@ export async function startSealing(layout: Layout, overrides: Partial<SealingOpt
     gzipLevel: 6,
     workers: 1,
     outbox,
+    histories: new SessionHistories({
+      files,
+      layout,
+      quarantine: new Quarantine(files, layout),
+      report: () => undefined,
+    }),
     ...overrides,
   });
   onTestFinished(() => pipeline.close());

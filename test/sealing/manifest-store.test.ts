@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MANIFEST_FORMAT_VERSION, type Manifest } from '../../src/segment/manifest.js';
-import { encodeManifest, latestManifest, parseManifest, writeManifest } from '../../src/segment/manifest-store.js';
+import { encodeManifest, parseManifest, writeManifest } from '../../src/segment/manifest-store.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { filesUnder, logDirectory } from './fixture.js';
 
@@ -63,36 +63,6 @@ test.each<[string, (manifest: Record<string, unknown>) => void, string]>([
 test('what is not JSON, or no object, is refused', () => {
   expect(() => parseManifest(encodeManifest(MANIFEST).subarray(0, 50))).toThrow('the manifest is not JSON');
   expect(() => parseManifest(Buffer.from('[]'))).toThrow('the manifest is not a JSON object');
-});
-
-test('the latest manifest is the one with the greatest last seq, before a seq when asked', async () => {
-  const layout = logDirectory();
-  const directory = join(layout.sessions, 'build-42');
-  expect(await latestManifest(nodeFiles, layout, 'build-42')).toBeNull();
-  mkdirSync(directory);
-  const last = (n: number): Manifest => ({ ...MANIFEST, first_seq: n - 2, last_seq: n });
-  for (const n of [9, 12, 3, 6]) {
-    const name = `${String(n - 2).padStart(16, '0')}-${String(n).padStart(16, '0')}_20261121T100000Z`;
-    await writeManifest(nodeFiles, join(directory, `${name}.json`), last(n));
-    writeFileSync(join(directory, `${name}.log.gz`), '');
-  }
-  // Half-made, or nobody's.
-  writeFileSync(join(directory, '0000000000000013-0000000000000015_20261121T100000Z.json.tmp'), '{');
-  writeFileSync(join(directory, 'notes.json'), '{');
-
-  expect((await latestManifest(nodeFiles, layout, 'build-42'))?.last_seq).toBe(12);
-  expect((await latestManifest(nodeFiles, layout, 'build-42', 10))?.last_seq).toBe(9);
-  expect((await latestManifest(nodeFiles, layout, 'build-42', 9))?.last_seq).toBe(6);
-  expect(await latestManifest(nodeFiles, layout, 'build-42', 3)).toBeNull();
-});
-
-test('a damaged latest manifest is an error that names the file: going on could give a seq out twice', async () => {
-  const layout = logDirectory();
-  const directory = join(layout.sessions, 'build-42');
-  mkdirSync(directory);
-  const name = '0000000000000001-0000000000000003_20261121T100000Z.json';
-  writeFileSync(join(directory, name), '{"id":');
-  await expect(latestManifest(nodeFiles, layout, 'build-42')).rejects.toThrow(`${name}: the manifest is not JSON`);
 });
 
 test('a temporary file that a crash left does not stop the next write', async () => {

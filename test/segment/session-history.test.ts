@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { layoutOf, segmentName, sessionName } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { Quarantine } from '../../src/segment/quarantine.js';
-import { storedHistory } from '../../src/segment/session-history.js';
+import { SessionHistories } from '../../src/segment/session-history.js';
 import { temporaryDirectory } from '../support/session-room.js';
 
 test.each(['s', 'a/b', 'x'.repeat(900)])(
@@ -17,9 +17,11 @@ test.each(['s', 'a/b', 'x'.repeat(900)])(
     await mkdir(layout.quarantine);
     const raw = join(sealing, `${segmentName({ firstSeq: 3, lastSeq: 9, sealedAtMs: 0 })}.log`);
     await writeFile(raw, 'damaged');
-    expect(await storedHistory(nodeFiles, layout, session, null)).toMatchObject({ lastSeq: 0 });
-    await new Quarantine(nodeFiles, layout).keepFile(raw);
-    expect(await storedHistory(nodeFiles, layout, session, null)).toMatchObject({ lastSeq: 9 });
-    expect(await storedHistory(nodeFiles, layout, `${session}2`, null)).toMatchObject({ lastSeq: 0 });
+    const quarantine = new Quarantine(nodeFiles, layout);
+    const histories = new SessionHistories({ files: nodeFiles, layout, quarantine, report: () => undefined });
+    expect(await histories.stored(session, null)).toMatchObject({ lastSeq: 0 });
+    await quarantine.keepFile(raw);
+    expect(await histories.stored(session, null)).toMatchObject({ lastSeq: 9 });
+    expect(await histories.stored(`${session}2`, null)).toMatchObject({ lastSeq: 0 });
   },
 );

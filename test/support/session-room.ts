@@ -5,9 +5,10 @@ import { type Clock, systemClock } from '../../src/segment/clock.js';
 import type { Files } from '../../src/segment/files.js';
 import { type Layout, layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { Quarantine } from '../../src/segment/quarantine.js';
 import { Recovery } from '../../src/segment/recovery.js';
 import type { SealedSegment } from '../../src/segment/sealed-segment.js';
-import { storedHistory } from '../../src/segment/session-history.js';
+import { SessionHistories } from '../../src/segment/session-history.js';
 import { Sessions, type SessionsOptions } from '../../src/session/sessions.js';
 import type { SessionHistory } from '../../src/session/writer-context.js';
 import { encodeFrame, type FrameFields } from './frames.js';
@@ -61,9 +62,11 @@ export async function openSessionRoom(root: string, options: SessionRoomOptions 
     bytesWritten: 0,
     batchesWritten: 0,
   };
+  const quarantine = new Quarantine(files, layout);
+  const histories = new SessionHistories({ files, layout, quarantine, report: () => undefined });
   const findHistory = async (sessionId: string): Promise<SessionHistory> => {
     const last = sealed.findLast((segment) => segment.summary.sessionId === sessionId)?.summary ?? null;
-    return { ...(await storedHistory(files, layout, sessionId, last)), active: null };
+    return { ...(await histories.stored(sessionId, last)), active: null };
   };
   const sessions = new Sessions({
     files,
