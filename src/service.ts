@@ -23,6 +23,7 @@ import { Sessions } from './session/sessions.js';
 import type { SessionHistory, WriterEvents } from './session/writer-context.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
+import { repairReport } from './telemetry/repair-report.js';
 import { StorageFailures } from './telemetry/storage-failures.js';
 
 /** The service can't start, and says why in one sentence. */
@@ -195,18 +196,6 @@ async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
     const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new StartError(`LOG_DIR ${layout.root} can't be used: ${reason}`, EXIT_CONFIGURATION, error);
   }
-}
-
-const REPAIRS: Readonly<Record<string, string>> = {
-  ignored: 'recovery left a file alone',
-  rewritten: 'recovery wrote a manifest again',
-};
-
-function repairReport(logger: Logger, metrics: Metrics): RepairReport {
-  return (event) => {
-    metrics.quarantinedBytes.inc(event.bytes);
-    logger.warn(event, REPAIRS[event.action] ?? 'recovery kept bytes in quarantine');
-  };
 }
 
 async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {

@@ -11,8 +11,9 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../segment/clock.js';
+import type { Compressor } from './compressor.js';
 import { messageOf, SealingError } from './sealing-error.js';
-import type { CompressionReply, CompressionRequest, CompressionResult, Compressor } from './worker-protocol.js';
+import type { CompressionReply, CompressionRequest, CompressionResult } from './worker-protocol.js';
 
 const IDLE_MS = 10_000;
 /** A piece is about 1 MiB, and the longest single step the fsync of a whole file. */

@@ -29,9 +29,10 @@ import type { SealedSegment } from '../segment/sealed-segment.js';
 import type { SessionHistories } from '../segment/session-history.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { Compressor } from './compressor.js';
 import type { Outbox } from './outbox.js';
 import { rotationRecordName } from './outbox-record.js';
-import type { CompressionResult, Compressor } from './worker-protocol.js';
+import type { CompressionResult } from './worker-protocol.js';
 
 export interface SealContext {
   readonly layout: Layout;

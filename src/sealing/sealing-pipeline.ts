@@ -23,6 +23,7 @@ import type { SessionHistories } from '../segment/session-history.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { CompressionPool } from './compression-pool.js';
+import type { Compressor } from './compressor.js';
 import type { Outbox } from './outbox.js';
 import {
   dropRawFile,
@@ -33,7 +34,6 @@ import {
   storeSegment,
 } from './seal-steps.js';
 import { diskCodeOf, isSealingError } from './sealing-error.js';
-import type { Compressor } from './worker-protocol.js';
 
 export interface SealingOptions {
   readonly layout: Layout;

@@ -19,17 +19,6 @@ export interface CompressionRequest {
 /** `sha256` is computed from what stands in the target file. */
 export type CompressionResult = FinishedContent;
 
-/** Compresses one segment at a time for each caller. */
-export interface Compressor {
-  /**
-   * The raw file is never changed; what is half done under `targetPath` may stay there after a failure.
-   * @throws SealingError, or an error with the errno `code` of a failed system call
-   */
-  run(request: CompressionRequest): Promise<CompressionResult>;
-  /** Ends at once; what is under way rejects with SealingError `closed`. */
-  close(): Promise<void>;
-}
-
 export type CompressionReply =
   /** The target file is complete, verified and synced; its name is not. */
   | { readonly kind: 'done'; readonly result: CompressionResult }

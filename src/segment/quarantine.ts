@@ -129,10 +129,10 @@ function keepHighest(lastSeqs: Map<string, number>, name: string): void {
 }
 
 /** A session's name at the front of what is kept of it; a long one gives way to what follows, and its hash keeps it apart. */
-export function quarantineStem(sessionName: string): string {
-  if (sessionName.length <= STEM_BYTES_MAX) {
-    return sessionName;
+export function quarantineStem(name: string): string {
+  if (name.length <= STEM_BYTES_MAX) {
+    return name;
   }
-  const hash = createHash('sha256').update(sessionName).digest('hex').slice(0, 16);
-  return `${sessionName.slice(0, STEM_BYTES_MAX - 17)}~${hash}`;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 16);
+  return `${name.slice(0, STEM_BYTES_MAX - 17)}~${hash}`;
 }
