@@ -21,23 +21,11 @@ import { type RepairReport, SessionHistories } from './segment/session-history.j
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
 import type { SessionHistory, WriterEvents } from './session/writer-context.js';
+import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 import { repairReport } from './telemetry/repair-report.js';
 import { StorageFailures } from './telemetry/storage-failures.js';
-
-/** The service can't start, and says why in one sentence. */
-export class StartError extends Error {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode: number, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'StartError';
-    this.exitCode = exitCode;
-  }
-}
-
-const EXIT_CONFIGURATION = 78;
 
 export interface ServiceParts {
   readonly logger: Logger;
@@ -201,7 +189,7 @@ async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
 async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {
   const startedAt = performance.now();
   const recovered = await new Recovery(files, layout, report).run().catch((error: unknown) => {
-    throw error instanceof ManifestTooNew ? new StartError(error.message, EXIT_CONFIGURATION, error) : error;
+    throw error instanceof ManifestTooNew ? new StartError(error.message, EXIT_CONFIGURATION, error) : recoveryError(layout.root, error);
   });
   const { active, sealed } = recovered;
   const ms = Math.round(performance.now() - startedAt);
@@ -286,12 +274,4 @@ function createAnnouncer(
     logger,
   });
   return new Announcer({ outbox, publisher, clock, logger, metrics });
-}
-
-function listenError(protocol: 'GRPC' | 'HTTP', host: string, port: number, cause: unknown): StartError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const inUse = code === 'EADDRINUSE' || message.includes('EADDRINUSE');
-  const reason = inUse ? 'the port is in use' : (code ?? message);
-  const sentence = `${protocol}_HOST ${host}, ${protocol}_PORT ${port} can't be listened on: ${reason}`;
-  return new StartError(sentence, EXIT_CONFIGURATION, cause);
 }

@@ -11,6 +11,7 @@ const FILE_ROOMS: Readonly<Record<string, string>> = {
   'main.ts': 'main',
   'logweir.cts': 'launcher',
   'service.ts': 'service',
+  'start-error.ts': 'service',
   'config.ts': 'config',
   'config-variables.ts': 'config',
   'edit-distance.ts': 'config',
