@@ -13,11 +13,13 @@ import { acquireDirectoryLock } from './segment/directory-lock.js';
 import type { Files } from './segment/files.js';
 import { type Layout, layoutOf } from './segment/layout.js';
 import { ManifestTooNew } from './segment/manifest-store.js';
+import { makingRoom } from './segment/making-room.js';
 import { nodeFiles } from './segment/node-files.js';
 import { Quarantine } from './segment/quarantine.js';
 import { type Recovered, Recovery } from './segment/recovery.js';
 import type { SealedSegment } from './segment/sealed-segment.js';
 import { type RepairReport, SessionHistories } from './segment/session-history.js';
+import { isSystemError, StorageError } from './segment/storage-error.js';
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
 import type { SessionHistory, WriterEvents } from './session/writer-context.js';
@@ -70,7 +72,9 @@ async function startLocked(
   parts: Required<ServiceParts>,
   undo: (() => Promise<void>)[],
 ): Promise<RunningService> {
-  const { logger, files, clock, version } = parts;
+  const { logger, clock, version } = parts;
+  let closeOneFile = (): Promise<boolean> => Promise.resolve(false);
+  const files = makingRoom(parts.files, () => closeOneFile());
   const metrics = new Metrics({ version });
   const report = repairReport(logger, metrics);
   const recovered = await recover(files, layout, logger, report);
@@ -111,8 +115,12 @@ async function startLocked(
     events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
       pipeline.accept(segment),
     ),
-    findHistory: (sessionId) => findHistory(sessionId, pipeline, histories),
+    findHistory: (sessionId) =>
+      findHistory(sessionId, pipeline, histories).catch((error: unknown) => {
+        throw historyError(sessionId, error, logger, metrics);
+      }),
   });
+  closeOneFile = () => sessions.closeOneFile();
   adopt(recovered, sessions.registry, pipeline, clock);
   metrics.observe({
     openSessions: () => sessions.registry.size,
@@ -225,6 +233,17 @@ async function findHistory(
 ): Promise<SessionHistory> {
   const sealing = pipeline.newestPending(sessionId)?.summary ?? null;
   return { ...(await histories.stored(sessionId, sealing)), active: null };
+}
+
+/** What reads as nonsense is logged by the door that asked. */
+function historyError(session: string, cause: unknown, logger: Logger, metrics: Metrics): unknown {
+  if (!isSystemError(cause)) {
+    return cause;
+  }
+  const error = StorageError.from(cause);
+  metrics.diskErrors.inc({ code: error.errno });
+  logger.error({ code: error.errno, session }, `a session can't be opened: ${error.message}`);
+  return error;
 }
 
 function writerEvents(

@@ -1,4 +1,4 @@
-import { StorageError } from './segment/storage-error.js';
+import { isSystemError, StorageError } from './segment/storage-error.js';
 
 const EXIT_ERROR = 1;
 export const EXIT_CONFIGURATION = 78;
@@ -16,10 +16,10 @@ export class StartError extends Error {
 
 /** What the disk refuses is for its operator; anything else is a fault of ours and keeps its stack. */
 export function recoveryError(root: string, cause: unknown): unknown {
-  const { message, errno } = StorageError.from(cause);
-  if (!/^E[A-Z0-9]+$/.test(errno)) {
+  if (!isSystemError(cause)) {
     return cause;
   }
+  const { message, errno } = StorageError.from(cause);
   const sentence = `LOG_DIR ${root} can't be recovered: ${message} (${errno}); nothing is lost, start again once that is mended`;
   return new StartError(sentence, EXIT_ERROR, cause);
 }
