@@ -17,13 +17,12 @@ import { makingRoom } from './segment/making-room.js';
 import { nodeFiles } from './segment/node-files.js';
 import { Quarantine } from './segment/quarantine.js';
 import { type Recovered, Recovery } from './segment/recovery.js';
-import type { SealedSegment } from './segment/sealed-segment.js';
 import { type RepairReport, SessionHistories } from './segment/session-history.js';
-import { isSystemError, StorageError } from './segment/storage-error.js';
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
-import type { SessionHistory, WriterEvents } from './session/writer-context.js';
+import type { SessionHistory } from './session/writer-context.js';
 import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
+import { historyError, writerEvents } from './storage-events.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 import { repairReport } from './telemetry/repair-report.js';
@@ -42,6 +41,8 @@ export interface RunningService {
   readonly httpPort: number;
   /** Drains: no new calls, queues written and synced, responses sent. */
   stop(): Promise<void>;
+  /** What `stop` still waits for. `queueBytes`: lines that are not known to be durable. */
+  unfinished(): { calls: number; queueBytes: number; sealingSegments: number };
 }
 
 /**
@@ -167,6 +168,11 @@ async function startLocked(
   return {
     grpcPort,
     httpPort: http.port,
+    unfinished: () => ({
+      calls: grpc.openCalls,
+      queueBytes: sessions.queueBytes,
+      sealingSegments: pipeline.queueLength,
+    }),
     async stop() {
       draining = true;
       stopHealth();
@@ -233,40 +239,6 @@ async function findHistory(
 ): Promise<SessionHistory> {
   const sealing = pipeline.newestPending(sessionId)?.summary ?? null;
   return { ...(await histories.stored(sessionId, sealing)), active: null };
-}
-
-/** What reads as nonsense is logged by the door that asked. */
-function historyError(session: string, cause: unknown, logger: Logger, metrics: Metrics): unknown {
-  if (!isSystemError(cause)) {
-    return cause;
-  }
-  const error = StorageError.from(cause);
-  metrics.diskErrors.inc({ code: error.errno });
-  logger.error({ code: error.errno, session }, `a session can't be opened: ${error.message}`);
-  return error;
-}
-
-function writerEvents(
-  metrics: Metrics,
-  failures: StorageFailures,
-  sealed: (segment: SealedSegment) => void,
-): WriterEvents {
-  return {
-    sealed(segment) {
-      metrics.seals.inc({ reason: segment.reason });
-      sealed(segment);
-    },
-    synced: (seconds) => metrics.fsyncSeconds.observe(seconds),
-    durable: (seconds) => metrics.writeToDurableSeconds.observe(seconds),
-    failed(sessionId, error, bySync) {
-      metrics.diskErrors.inc({ code: error.errno });
-      if (bySync) {
-        metrics.fsyncFailures.inc();
-      }
-      failures.failed(sessionId, error.errno, error.message);
-    },
-    recovered: (sessionId) => failures.recovered(sessionId),
-  };
 }
 
 async function openOutbox(config: Config, options: ConstructorParameters<typeof Outbox>[0]): Promise<Outbox | null> {

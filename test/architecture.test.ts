@@ -12,6 +12,7 @@ const FILE_ROOMS: Readonly<Record<string, string>> = {
   'logweir.cts': 'launcher',
   'service.ts': 'service',
   'start-error.ts': 'service',
+  'storage-events.ts': 'service',
   'config.ts': 'config',
   'config-variables.ts': 'config',
   'edit-distance.ts': 'config',
