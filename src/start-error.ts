@@ -19,8 +19,8 @@ export function recoveryError(root: string, cause: unknown): unknown {
   if (!isSystemError(cause)) {
     return cause;
   }
-  const { message, errno } = StorageError.from(cause);
-  const sentence = `LOG_DIR ${root} can't be recovered: ${message} (${errno}); nothing is lost, start again once that is mended`;
+  const { message } = StorageError.from(cause);
+  const sentence = `LOG_DIR ${root} can't be recovered: ${message} (${cause.message}); nothing is lost, start again once that is mended`;
   return new StartError(sentence, EXIT_ERROR, cause);
 }
 

@@ -12,7 +12,7 @@ export function historyError(session: string, cause: unknown, logger: Logger, me
   }
   const error = StorageError.from(cause);
   metrics.diskErrors.inc({ code: error.errno });
-  logger.error({ code: error.errno, session }, `a session can't be opened: ${error.message}`);
+  logger.error({ code: error.errno, session, reason: cause.message }, `a session can't be opened: ${error.message}`);
   return error;
 }
 

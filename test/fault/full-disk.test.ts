@@ -163,7 +163,7 @@ test.skipIf(!works)(
     );
     expect(refused).toContain('ended with 1 before');
     expect(refused.split('\n').slice(1)).toEqual([
-      `logweir: LOG_DIR ${join(disk.inside, 'logs')} can't be recovered: the disk is full (ENOSPC); nothing is lost, start again once that is mended`,
+      `logweir: LOG_DIR ${join(disk.inside, 'logs')} can't be recovered: the disk is full (ENOSPC: no space left on device, write); nothing is lost, start again once that is mended`,
       '',
     ]);
     disk.free();
