@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { randomInt } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -228,8 +228,8 @@ function rawCall(address: string, path: string, body: Buffer, headers: Record<st
       ...headers,
     });
     let outcome = 'no status';
-    const note = (from: Record<string, unknown>): void => {
-      outcome = from['grpc-status'] === undefined ? outcome : `status ${String(from['grpc-status'])}`;
+    const note = (from: IncomingHttpHeaders): void => {
+      outcome = from['grpc-status'] === undefined ? outcome : `status ${from['grpc-status'].toString()}`;
     };
     stream.on('response', note);
     stream.on('trailers', note);

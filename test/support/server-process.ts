@@ -24,7 +24,7 @@ export async function startServer(
   environment: Record<string, string>,
   through: readonly string[] = [],
 ): Promise<ServerProcess> {
-  const [command = '', ...args] = [...through, process.execPath, '--enable-source-maps', BINARY, 'serve'];
+  const [command, ...args] = [...through, process.execPath, '--enable-source-maps', BINARY, 'serve'];
   const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], GRPC_PORT: '0', HTTP_PORT: '0', NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
