@@ -20,7 +20,7 @@ function hostileFrames(): Buffer[] {
   for (let depth = 0; depth < 120; depth++) {
     deep = wire.value.struct(wire.entry('k', deep));
   }
-  let groups = Buffer.alloc(0);
+  let groups: Buffer = Buffer.alloc(0);
   for (let depth = 0; depth < 120; depth++) {
     groups = wire.group(99, groups);
   }
@@ -66,7 +66,7 @@ export class Mutations {
   }
 
   noise(lengthMax: number): Buffer {
-    return Buffer.from({ length: this.random(lengthMax) }, () => this.random(256));
+    return Buffer.from(Array.from({ length: this.random(lengthMax) }, () => this.random(256)));
   }
 
   #changed(bytes: Buffer): Buffer<ArrayBuffer> {

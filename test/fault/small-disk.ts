@@ -13,8 +13,7 @@ export interface SmallDisk {
   readonly inside: string;
   /** Puts a command into the mount namespace of the disk. */
   readonly through: readonly string[];
-  readonly freeBytes: number;
-  readonly freeInodes: number;
+  freeInodes(): number;
   /** Takes all bytes but so many pages; gives some back when there are fewer. */
   leavePages(pages: number): void;
   /** Takes all inodes but so many. */
@@ -49,28 +48,27 @@ export async function smallDisk(limits: { bytes: number; inodes: number }): Prom
     }
     return from.slice(count);
   };
+  const freePages = (): number => {
+    const { bavail, bsize } = statfsSync(path);
+    return Math.floor((bavail * bsize) / PAGE_BYTES);
+  };
+  const freeInodes = (): number => statfsSync(path).ffree;
   return {
     path,
     inside: mountPoint,
     through: ['nsenter', '--target', String(keeper.pid), '--user', '--mount', '--preserve-credentials', '--'],
-    get freeBytes() {
-      const { bavail, bsize } = statfsSync(path);
-      return bavail * bsize;
-    },
-    get freeInodes() {
-      return statfsSync(path).ffree;
-    },
+    freeInodes,
     leavePages(count) {
-      while (this.freeBytes > count * PAGE_BYTES) {
+      while (freePages() > count) {
         take(pages, Buffer.alloc(PAGE_BYTES));
       }
-      pages = give(pages, Math.max(0, count - this.freeBytes / PAGE_BYTES));
+      pages = give(pages, Math.max(0, count - freePages()));
     },
     leaveInodes(count) {
-      while (this.freeInodes > count) {
+      while (freeInodes() > count) {
         take(empty, null);
       }
-      empty = give(empty, Math.max(0, count - this.freeInodes));
+      empty = give(empty, Math.max(0, count - freeInodes()));
     },
     free() {
       pages = give(pages, pages.length);
@@ -89,7 +87,7 @@ export async function smallDisk(limits: { bytes: number; inodes: number }): Prom
 export async function smallDisksWork(): Promise<boolean> {
   try {
     await using disk = await smallDisk({ bytes: 65_536, inodes: 16 });
-    return disk.freeInodes > 0;
+    return disk.freeInodes() > 0;
   } catch (error) {
     console.warn(
       `SKIPPED: tests on a full disk, because a tmpfs can't be mounted in a user namespace: ${String(error)}`,
