@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
@@ -15,6 +15,12 @@ import { metric } from './observe.js';
 const compiler = spawnSync('gcc', ['--version']).status === 0;
 if (!compiler) {
   console.warn('SKIPPED: SIGTERM on a stuck disk, because there is no gcc. apt-get install gcc libc6-dev');
+}
+
+const AS_PID_1 = ['bash', '-c', 'ulimit -c 0; exec unshare -Urpf --kill-child "$0" "$@"'];
+const namespaces = spawnSync('unshare', ['-Urpf', 'true']).status === 0;
+if (!namespaces) {
+  console.warn('SKIPPED: SIGTERM as pid 1, because this user may not make a pid namespace.');
 }
 
 const SLOW = { timeout: 60_000, interval: 20 };
@@ -113,16 +119,12 @@ describe.skipIf(!compiler)('SIGTERM on a stuck disk', () => {
     directory: string,
     agent: JournalAgent,
     environment: Record<string, string> = {},
+    through: readonly string[] = [],
   ): Promise<{ server: ServerProcess; unstick(): Promise<void>; called: Promise<boolean> }> {
     const switchFile = join(directory, 'stuck');
     const logDir = join(directory, 'logs');
-    const server = await startServer({
-      LOG_DIR: logDir,
-      LD_PRELOAD: library,
-      STUCK_WHILE: switchFile,
-      SHUTDOWN_DEADLINE_SECONDS: '4',
-      ...environment,
-    });
+    const fixed = { LOG_DIR: logDir, LD_PRELOAD: library, STUCK_WHILE: switchFile, SHUTDOWN_DEADLINE_SECONDS: '4' };
+    const server = await startServer({ ...fixed, ...environment }, through);
     expect(await agent.call(server.grpc, 20)).toBe(true);
     await writeFile(switchFile, '');
     const called = agent.call(server.grpc, 40);
@@ -158,6 +160,18 @@ describe.skipIf(!compiler)('SIGTERM on a stuck disk', () => {
       msg: 'did not stop in time; acknowledged frames are safe',
     });
     expect(lastWords['queueBytes']).toBeGreaterThan(0);
+    await goesOn(directory.path, agent);
+  });
+
+  test.skipIf(!namespaces)('ends by the deadline as pid 1 of a container, too, which can not kill itself', async () => {
+    await using directory = await temporaryDirectory();
+    const agent = newAgent();
+    const { server, called } = await stuck(directory.path, agent, {}, AS_PID_1);
+    const children = await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8');
+    process.kill(Number(children.trim()), 'SIGTERM');
+    expect(['SIGSEGV', 'SIGABRT', 139, 134]).toContain(await server.ended);
+    expect(await called).toBe(false);
+    expect(server.log()).toContain('did not stop in time; acknowledged frames are safe');
     await goesOn(directory.path, agent);
   });
 
