@@ -12,8 +12,8 @@ import { type Clock, systemClock } from './segment/clock.js';
 import { acquireDirectoryLock } from './segment/directory-lock.js';
 import type { Files } from './segment/files.js';
 import { type Layout, layoutOf } from './segment/layout.js';
-import { ManifestTooNew } from './segment/manifest-store.js';
 import { makingRoom } from './segment/making-room.js';
+import { ManifestTooNew } from './segment/manifest-store.js';
 import { nodeFiles } from './segment/node-files.js';
 import { Quarantine } from './segment/quarantine.js';
 import { type Recovered, Recovery } from './segment/recovery.js';
@@ -203,7 +203,9 @@ async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
 async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {
   const startedAt = performance.now();
   const recovered = await new Recovery(files, layout, report).run().catch((error: unknown) => {
-    throw error instanceof ManifestTooNew ? new StartError(error.message, EXIT_CONFIGURATION, error) : recoveryError(layout.root, error);
+    throw error instanceof ManifestTooNew
+      ? new StartError(error.message, EXIT_CONFIGURATION, error)
+      : recoveryError(layout.root, error);
   });
   const { active, sealed } = recovered;
   const ms = Math.round(performance.now() - startedAt);
