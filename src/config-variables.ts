@@ -279,6 +279,10 @@ export const variables: readonly Variable[] = [
     ['json', 'msgpack'],
     'json',
   ),
+  integer(
+    { name: 'SHUTDOWN_DEADLINE_SECONDS', field: 'shutdownDeadlineSeconds', description: 'SIGTERM ends hard after it.' },
+    { min: 1, max: 3600, default: 30 },
+  ),
   choice(
     {
       name: 'LOG_LEVEL',

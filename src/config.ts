@@ -30,6 +30,7 @@ export interface Config {
   readonly redisMode: 'stream' | 'list' | 'pubsub';
   readonly redisKey: string;
   readonly redisFormat: 'json' | 'msgpack';
+  readonly shutdownDeadlineSeconds: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }
 

@@ -55,12 +55,12 @@ class ProcessIo implements ServiceIo {
     this.reportCrash = report;
   }
 
-  forceExitAfter(delayMs: number): void {
+  forceExitAfter(delayMs: number, lastWords: () => void): void {
     setTimeout(() => {
-      process.stderr.write(`logweir: did not stop within ${delayMs / 1000} s; ended hard\n`);
+      lastWords();
       process.kill(process.pid, 'SIGKILL');
-      // Reached only as pid 1, which can't kill itself.
-      process.exit(EXIT_ERROR);
+      // Reached only as pid 1, which can't kill itself, where exit() would wait for the disk; abort() ends it all the same.
+      process.abort();
     }, delayMs).unref();
   }
 }

@@ -13,32 +13,21 @@ import { type Clock, systemClock } from './segment/clock.js';
 import { acquireDirectoryLock } from './segment/directory-lock.js';
 import type { Files } from './segment/files.js';
 import { type Layout, layoutOf } from './segment/layout.js';
+import { makingRoom } from './segment/making-room.js';
 import { ManifestTooNew } from './segment/manifest-store.js';
 import { nodeFiles } from './segment/node-files.js';
 import { Quarantine } from './segment/quarantine.js';
 import { type Recovered, Recovery } from './segment/recovery.js';
-import type { SealedSegment } from './segment/sealed-segment.js';
 import { type RepairReport, SessionHistories } from './segment/session-history.js';
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
-import type { SessionHistory, WriterEvents } from './session/writer-context.js';
+import type { SessionHistory } from './session/writer-context.js';
+import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
+import { historyError, writerEvents } from './storage-events.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 import { repairReport } from './telemetry/repair-report.js';
 import { StorageFailures } from './telemetry/storage-failures.js';
-
-/** The service can't start, and says why in one sentence. */
-export class StartError extends Error {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode: number, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'StartError';
-    this.exitCode = exitCode;
-  }
-}
-
-const EXIT_CONFIGURATION = 78;
 
 export interface ServiceParts {
   readonly logger: Logger;
@@ -53,6 +42,8 @@ export interface RunningService {
   readonly httpPort: number;
   /** Drains: no new calls, queues written and synced, responses sent. */
   stop(): Promise<void>;
+  /** What `stop` still waits for. `queueBytes`: lines that are not known to be durable. */
+  unfinished(): { calls: number; queueBytes: number; sealingSegments: number };
 }
 
 /**
@@ -83,7 +74,9 @@ async function startLocked(
   parts: Required<ServiceParts>,
   undo: (() => Promise<void>)[],
 ): Promise<RunningService> {
-  const { logger, files, clock, version } = parts;
+  const { logger, clock, version } = parts;
+  let closeOneFile = (): Promise<boolean> => Promise.resolve(false);
+  const files = makingRoom(parts.files, () => closeOneFile());
   const metrics = new Metrics({ version });
   const report = repairReport(logger, metrics);
   const recovered = await recover(files, layout, logger, report);
@@ -125,9 +118,13 @@ async function startLocked(
     events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
       pipeline.accept(segment),
     ),
-    findHistory: (sessionId) => findHistory(sessionId, pipeline, histories),
     readLines: (sessionId, afterSeq) => reader.linesIfAny(sessionId, afterSeq),
+    findHistory: (sessionId) =>
+      findHistory(sessionId, pipeline, histories).catch((error: unknown) => {
+        throw historyError(sessionId, error, logger, metrics);
+      }),
   });
+  closeOneFile = () => sessions.closeOneFile();
   adopt(recovered, sessions.registry, pipeline, clock);
   metrics.observe({
     openSessions: () => sessions.registry.size,
@@ -174,6 +171,11 @@ async function startLocked(
   return {
     grpcPort,
     httpPort: http.port,
+    unfinished: () => ({
+      calls: grpc.openCalls,
+      queueBytes: sessions.queueBytes,
+      sealingSegments: pipeline.queueLength,
+    }),
     async stop() {
       draining = true;
       stopHealth();
@@ -204,7 +206,9 @@ async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
 async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {
   const startedAt = performance.now();
   const recovered = await new Recovery(files, layout, report).run().catch((error: unknown) => {
-    throw error instanceof ManifestTooNew ? new StartError(error.message, EXIT_CONFIGURATION, error) : error;
+    throw error instanceof ManifestTooNew
+      ? new StartError(error.message, EXIT_CONFIGURATION, error)
+      : recoveryError(layout.root, error);
   });
   const { active, sealed } = recovered;
   const ms = Math.round(performance.now() - startedAt);
@@ -242,29 +246,6 @@ async function findHistory(
   return { ...(await histories.stored(sessionId, sealing)), active: null };
 }
 
-function writerEvents(
-  metrics: Metrics,
-  failures: StorageFailures,
-  sealed: (segment: SealedSegment) => void,
-): WriterEvents {
-  return {
-    sealed(segment) {
-      metrics.seals.inc({ reason: segment.reason });
-      sealed(segment);
-    },
-    synced: (seconds) => metrics.fsyncSeconds.observe(seconds),
-    durable: (seconds) => metrics.writeToDurableSeconds.observe(seconds),
-    failed(sessionId, error, bySync) {
-      metrics.diskErrors.inc({ code: error.errno });
-      if (bySync) {
-        metrics.fsyncFailures.inc();
-      }
-      failures.failed(sessionId, error.errno, error.message);
-    },
-    recovered: (sessionId) => failures.recovered(sessionId),
-  };
-}
-
 async function openOutbox(config: Config, options: ConstructorParameters<typeof Outbox>[0]): Promise<Outbox | null> {
   if (config.redisUrl === null) {
     return null;
@@ -289,12 +270,4 @@ function createAnnouncer(
     logger,
   });
   return new Announcer({ outbox, publisher, clock, logger, metrics });
-}
-
-function listenError(protocol: 'GRPC' | 'HTTP', host: string, port: number, cause: unknown): StartError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const inUse = code === 'EADDRINUSE' || message.includes('EADDRINUSE');
-  const reason = inUse ? 'the port is in use' : (code ?? message);
-  const sentence = `${protocol}_HOST ${host}, ${protocol}_PORT ${port} can't be listened on: ${reason}`;
-  return new StartError(sentence, EXIT_CONFIGURATION, cause);
 }

@@ -11,6 +11,8 @@ const FILE_ROOMS: Readonly<Record<string, string>> = {
   'main.ts': 'main',
   'logweir.cts': 'launcher',
   'service.ts': 'service',
+  'start-error.ts': 'service',
+  'storage-events.ts': 'service',
   'config.ts': 'config',
   'config-variables.ts': 'config',
   'edit-distance.ts': 'config',
@@ -46,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const DISK_ROOMS = ['main', 'commands', 'config', 'client'];
 const DISK_FILES = [
   'segment/node-files.ts',
+  'segment/system-calls.ts',
   'segment/directory-lock.ts',
   // The worker's side: a thread reads and writes whole segments by itself.
   'sealing/gzip-worker.ts',
@@ -55,7 +58,7 @@ const DISK_FILES = [
   // The descriptor set of the protocol, once at the start: a part of the program, not of LOG_DIR.
   'service.ts',
 ];
-const DISK_MODULE = /^(?:node:)?fs(?:\/promises)?$|^fs-extra$/;
+const DISK_MODULE = /^(?:node:)?fs(?:\/promises)?$/;
 
 interface SourceFile {
   /** Relative to src/, with `/`. */

@@ -54,6 +54,7 @@ describe('readConfig', () => {
       redisMode: 'stream',
       redisKey: 'logweir:rotations',
       redisFormat: 'json',
+      shutdownDeadlineSeconds: 30,
       logLevel: 'info',
     });
     expect(Object.isFrozen(config)).toBe(true);

@@ -26,8 +26,8 @@ export interface CommandIo {
 export interface ServiceIo extends CommandIo {
   /** Who logs an error that nothing caught; the process ends with 1 right after. Without one main.ts prints it. */
   onCrash(report: (error: unknown) => void): void;
-  /** Ends the process hard `delayMs` from now if it still runs then; does not keep it alive. */
-  forceExitAfter(delayMs: number): void;
+  /** Ends the process hard `delayMs` from now if it still runs then, after `lastWords`; does not keep it alive. */
+  forceExitAfter(delayMs: number, lastWords: () => void): void;
 }
 
 /**

@@ -5,9 +5,6 @@ import { Interrupted, type ServiceIo } from './command-io.js';
 import { environmentTable } from './environment-table.js';
 import { EXIT_OK } from './exit-codes.js';
 
-/** Supervisors kill after 30 s (Kubernetes) or 90 s (systemd); what is acknowledged is on disk either way. */
-const STOP_DEADLINE_MS = 30_000;
-
 const help = (): string => `
 Agents stream frames over gRPC; every session becomes one ordered log under LOG_DIR. Nothing else is needed; with
 REDIS_URL finished segments are announced there. The service logs JSON lines on stderr. GET /healthz, /readyz and
@@ -20,7 +17,8 @@ Environment (a .env file in the working directory is read unless NODE_ENV=produc
 ${environmentTable()}
 
 Signals: the first SIGTERM or SIGINT stops taking frames, writes and syncs what was taken, answers, and ends with 0;
-after 30 s, or at a second signal, the process ends at once. Acknowledged frames are safe in any case.
+after SHUTDOWN_DEADLINE_SECONDS, or at a second signal, the process ends at once. Acknowledged frames are safe in any
+case.
 
 Exit codes: 0 stopped, 1 error, 2 wrong usage, 78 wrong configuration (LOG_DIR in use or not usable and a taken port
 are that, too).`;
@@ -55,7 +53,13 @@ async function serve(io: ServiceIo, version: string): Promise<void> {
   logger.info({ ...addresses, logDir: config.logDir, version }, 'ready');
 
   const signalName = await interrupted(io.signal);
-  io.forceExitAfter(STOP_DEADLINE_MS);
+  const { shutdownDeadlineSeconds } = config;
+  io.forceExitAfter(shutdownDeadlineSeconds * 1000, () =>
+    logger.fatal(
+      { shutdownDeadlineSeconds, ...service.unfinished() },
+      'did not stop in time; acknowledged frames are safe',
+    ),
+  );
   logger.info({ signal: signalName }, 'stopping');
   await service.stop();
   logger.info({}, 'stopped');

@@ -122,6 +122,10 @@ export class GrpcServer {
     });
   }
 
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
   setServing(serving: boolean): void {
     this.#health.setServing(serving && !this.#draining);
   }

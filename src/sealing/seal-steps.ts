@@ -26,6 +26,7 @@ import {
 import { type Manifest, manifestId, manifestOf } from '../segment/manifest.js';
 import { ManifestTooNew, parseManifest, writeManifest } from '../segment/manifest-store.js';
 import type { SealedSegment } from '../segment/sealed-segment.js';
+import { makeSessionDirectory } from '../segment/session-directory.js';
 import type { SessionHistories } from '../segment/session-history.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -59,11 +60,11 @@ export async function storeSegment(
   const { layout, files } = context;
   const directory = sessionDirectory(layout, segment.summary.sessionId);
   const manifestPath = join(directory, segmentOf(segment) + MANIFEST_SUFFIX);
+  await makeSessionDirectory(files, directory);
   const stored = await storedManifest(context, segment, manifestPath);
   if (stored !== null) {
     return stored;
   }
-  await files.makeDirectory(directory);
   // Also when it was there: whoever made it may have died before this.
   await files.syncDirectory(layout.sessions);
 

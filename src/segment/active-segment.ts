@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { DirectorySyncer } from './directory-syncer.js';
 import type { Files, OpenFile } from './files.js';
 import { lastLineStart, lineTime } from './line.js';
+import { makeSessionDirectory } from './session-directory.js';
 import { writeFully } from './write-fully.js';
 
 /** What of a segment is known to be in its file. */
@@ -190,7 +191,7 @@ export class ActiveSegment {
   async #rename(path: string, sealingRoot: string): Promise<void> {
     const directory = dirname(path);
     for (let attempt = 1; ; attempt++) {
-      await this.#files.makeDirectory(directory);
+      await makeSessionDirectory(this.#files, directory);
       // Also when it was there: an earlier attempt, or a process that was killed, may have made it and not come to this.
       await this.#directories.sync(sealingRoot);
       try {

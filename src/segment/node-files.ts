@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
-import fs from 'fs-extra';
 import { type FileStat, type Files, type OpenFile, SMALL_FILE_BYTES_MAX } from './files.js';
+import { fs } from './system-calls.js';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -113,7 +113,7 @@ async function makeDirectory(path: string): Promise<boolean> {
 /** Resolves to false when it is there already. */
 async function makeOneDirectory(path: string): Promise<boolean> {
   try {
-    await fs.promises.mkdir(path, DIRECTORY_MODE);
+    await fs.mkdir(path, DIRECTORY_MODE);
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await fs.stat(path)).isDirectory()) {

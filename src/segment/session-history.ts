@@ -14,6 +14,7 @@ import { type Manifest, manifestFits } from './manifest.js';
 import { rebuildManifest } from './manifest-repair.js';
 import { ManifestTooNew, parseManifest, writeManifest } from './manifest-store.js';
 import type { Quarantine } from './quarantine.js';
+import { listSessionDirectory } from './session-directory.js';
 
 /** Where a session stands that has nothing under active/ or sealing/. */
 export interface StoredHistory {
@@ -99,7 +100,7 @@ export class SessionHistories {
   }
 
   async #newestFiles(sessionId: string, beforeSeq: number): Promise<FinishedFiles | null> {
-    const fileNames = new Set(await this.#files.list(sessionDirectory(this.#layout, sessionId)));
+    const fileNames = new Set(await listSessionDirectory(this.#files, sessionDirectory(this.#layout, sessionId)));
     let newest: FinishedFiles | null = null;
     for (const fileName of fileNames) {
       const name = parseSegmentName(fileName);

@@ -47,3 +47,8 @@ export class StorageError extends Error {
     return new StorageError(CODES[errno] ?? 'DISK_FAILED', errno, cause);
   }
 }
+
+/** A system call failed, as opposed to what was read making no sense. Node's own codes (`ERR_…`) are none of the system's. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && /^E[A-Z0-9]+$/.test(String(error.code));
+}

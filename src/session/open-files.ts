@@ -27,15 +27,21 @@ export class OpenFiles {
 
   /** Makes room for one more file and takes the place. */
   async acquire(owner: OpenFileOwner): Promise<void> {
-    while (this.#owners.size >= this.#max) {
-      const victim = this.#leastRecentlyUsed();
-      if (victim === null) {
-        break;
-      }
-      this.#owners.delete(victim);
-      await victim.closeFile();
+    while (this.#owners.size >= this.#max && (await this.closeOne())) {
+      // One more place is free.
     }
     this.#owners.add(owner);
+  }
+
+  /** Syncs and closes the least recently used file. Resolves to false when there is none that can be closed. */
+  async closeOne(): Promise<boolean> {
+    const victim = this.#leastRecentlyUsed();
+    if (victim === null) {
+      return false;
+    }
+    this.#owners.delete(victim);
+    await victim.closeFile();
+    return true;
   }
 
   touch(owner: OpenFileOwner): void {

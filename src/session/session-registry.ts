@@ -58,7 +58,7 @@ export class SessionRegistry {
 
   /**
    * Finds the session's writer or makes one.
-   * @throws what reading the session's last manifest threw
+   * @throws StorageError when the disk failed, else what reading the session's last manifest threw
    */
   open(sessionId: string): Promise<SessionWriter> {
     const found = this.get(sessionId);

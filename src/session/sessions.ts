@@ -83,6 +83,11 @@ export class Sessions {
     return new Intake(this.registry, this.#context.admission, this.#options, this.#options.counts);
   }
 
+  /** Gives one descriptor back. Resolves to false when there is none to give. */
+  closeOneFile(): Promise<boolean> {
+    return this.#context.openFiles.closeOne();
+  }
+
   get openFiles(): number {
     return this.#context.openFiles.count;
   }

@@ -223,7 +223,7 @@ describe('verify, of what a real server wrote', () => {
   ])('a manifest of format_version %s', async (version, says) => {
     await using broken = await damagedCase();
     await broken.copy.editManifest('s', broken.stems[2] ?? '', { format_version: version });
-    const invalid = ['manifest_invalid', null, broken.file(2, '.json'), `is no manifest: ${says}`] as const;
+    const invalid: Said = ['manifest_invalid', null, broken.file(2, '.json'), `is no manifest: ${says}`];
     await expectVerdict(broken, [invalid], []);
   });
 

@@ -111,6 +111,7 @@ test('what an earlier run renamed but maybe did not sync is synced before the ra
     'makeDirectory outbox',
     'syncDirectory ',
     'syncDirectory outbox',
+    `makeDirectory ${DIRECTORY}`,
     `syncDirectory ${DIRECTORY}`,
     `remove sealing/build-42/${SEGMENT}.log`,
   ]);

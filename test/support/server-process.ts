@@ -16,9 +16,16 @@ export interface ServerProcess {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The real binary in a process of its own, on free ports. Resolves when it says that it is ready. */
-export async function startServer(environment: Record<string, string>): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ['--enable-source-maps', BINARY, 'serve'], {
+/**
+ * The real binary in a process of its own, on free ports. Resolves when it says that it is ready.
+ * @param through a command that becomes the command behind it (`exec`), as `nsenter` and `env` do
+ */
+export async function startServer(
+  environment: Record<string, string>,
+  through: readonly string[] = [],
+): Promise<ServerProcess> {
+  const [command, ...args] = [...through, process.execPath, '--enable-source-maps', BINARY, 'serve'];
+  const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], GRPC_PORT: '0', HTTP_PORT: '0', NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
