@@ -45,9 +45,9 @@ async function livedUntil(rig: Rig, agent: Agent, plan: string[]): Promise<Call[
 describe('kill -9: no acknowledged frame lost, none twice, the next start needs no hand', () => {
   it('at a random moment, cycle after cycle', async () => {
     const cycles = amount(100, 1000);
-    const random = randomOf(SEED);
     let acknowledged = 0;
-    await eachOfTwoAtOnce(Array.from({ length: cycles / CYCLES_OF_A_DIRECTORY }).keys(), async () => {
+    await eachOfTwoAtOnce(Array.from({ length: cycles / CYCLES_OF_A_DIRECTORY }).keys(), async (index) => {
+      const random = randomOf(SEED + index);
       await using rig = new Rig({ redis });
       const agent = new Agent();
       for (let cycle = 0; cycle < CYCLES_OF_A_DIRECTORY; cycle++) {
@@ -58,7 +58,7 @@ describe('kill -9: no acknowledged frame lost, none twice, the next start needs 
         }
         await killed;
       }
-      expect(await rig.recover(agent), `LOGWEIR_SEED=${SEED}`).toEqual([]);
+      expect(await rig.recover(agent), `LOGWEIR_SEED=${SEED + index}`).toEqual([]);
       acknowledged += agent.acknowledged;
     });
     measured('kill -9', { cycles, 'frames acknowledged': acknowledged });
@@ -90,25 +90,26 @@ describe('kill -9: no acknowledged frame lost, none twice, the next start needs 
 describe('A power cut loses no acknowledged frame', () => {
   it('at a random moment, whatever of the unsynced bytes and names survives', async () => {
     const cycles = amount(24, 400);
-    const random = randomOf(SEED);
-    await eachOfTwoAtOnce(Array.from({ length: cycles / 4 }).keys(), async () => {
+    await eachOfTwoAtOnce(Array.from({ length: cycles / LOSSES.length }).keys(), async (index) => {
+      const random = randomOf(SEED + index);
       await using rig = new Rig({ redis });
       const agent = new Agent();
       for (const loss of LOSSES) {
         const disk = new SimulatedDisk(rig.logDir);
         // A killed process leaves things unsynced to the next one, which relies on them.
         for (let life = random() < 0.5 ? 1 : 2; life > 0; life--) {
-          const server = await rig.start({ data: true });
-          const killed = sleep(20 + random() * 150).then(() => server.end('SIGKILL'));
-          while ((await agent.send(server.grpc, 3)).ok) {
+          // By the library, between two calls: the log of a process that is killed from outside may lack a last one.
+          const server = await rig
+            .start({ data: true, plan: [`change@${1 + Math.floor(random() * 250)}=kill-before`] })
+            .catch(() => null);
+          while (server !== null && (await agent.send(server.grpc, 3)).ok) {
             // Until the lights go out.
           }
-          await killed;
           disk.follow(rig.calls(true));
         }
         disk.cut(loss, random);
       }
-      expect(await rig.recover(agent), `LOGWEIR_SEED=${SEED}`).toEqual([]);
+      expect(await rig.recover(agent), `LOGWEIR_SEED=${SEED + index}`).toEqual([]);
     });
     measured('kill -9', { 'power cuts': cycles });
   });

@@ -81,6 +81,8 @@ static int rule_count, log_fd = -1, log_data;
 static const char *prefix, *gate;
 static long ended;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Held, shared, from before a call is done until it stands in the log: no kill of ours comes in between. */
+static pthread_rwlock_t under_way = PTHREAD_RWLOCK_INITIALIZER;
 
 #define REAL(name) ((__typeof__(&name))real(#name))
 static void *real(const char *name) {
@@ -169,6 +171,7 @@ static void note(const struct call *call, long result, int error, const void *da
 }
 
 static void die(void) {
+  pthread_rwlock_wrlock(&under_way);
   kill(getpid(), SIGKILL);
   for (;;) pause();
 }
@@ -218,6 +221,7 @@ static int begin(struct call *call) {
 static long end(const struct call *call, long result, const void *data) {
   int error = result < 0 ? errno : 0;
   note(call, result, error, data);
+  pthread_rwlock_unlock(&under_way);
   if (call->action >= 0 && ACTIONS[call->action].action == KILL_AFTER) die();
   errno = error;
   return result;
@@ -227,6 +231,7 @@ static long end(const struct call *call, long result, const void *data) {
 #define DO(DATA, REALLY, ...)                                                                                           \
   struct call call = { __VA_ARGS__ };                                                                                   \
   int refused = begin(&call);                                                                                           \
+  pthread_rwlock_rdlock(&under_way);                                                                                    \
   errno = refused;                                                                                                      \
   long result = refused ? -1 : (long)(REALLY);                                                                          \
   return end(&call, result, DATA)
@@ -255,6 +260,7 @@ int close(int fd) {
   if (path == NULL) return REAL(close)(fd);
   struct call call = { .kind = CLOSE, .fd = fd, .path = path };
   int refused = begin(&call);
+  pthread_rwlock_rdlock(&under_way);
   files[fd].path = NULL;
   long result = REAL(close)(fd);
   errno = refused;
