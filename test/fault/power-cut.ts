@@ -67,70 +67,89 @@ function contentOf(base: Buffer, changes: readonly Change<Write | Resize>[]): Bu
 }
 
 type Entry = SimulatedFile | SimulatedDirectory;
+
 /** Names that come (an entry) or go (null), at one stroke. */
-type Names = ReadonlyMap<string, Entry | null>;
+interface Renaming {
+  /** The call that did it. */
+  readonly number: number;
+  readonly names: ReadonlyMap<string, Entry | null>;
+  /** Makes what left here durable where it went. */
+  readonly arrive: (() => void) | null;
+}
 
 class SimulatedDirectory {
+  /** For good. */
   readonly synced = new Map<string, Entry>();
-  changes: Change<Names>[] = [];
+  #changes: Renaming[] = [];
 
   get(name: string): Entry | null {
-    return namesOf(this.synced, this.changes).get(name) ?? null;
+    const change = this.#changes.findLast(({ names }) => names.has(name));
+    return (change === undefined ? this.synced.get(name) : change.names.get(name)) ?? null;
   }
 
-  change(number: number, ...names: readonly (readonly [string, Entry | null])[]): void {
-    this.changes.push({ number, value: new Map(names) });
+  change(number: number, names: Renaming['names'], arrive: Renaming['arrive'] = null): void {
+    this.#changes.push({ number, names, arrive });
+  }
+
+  /** What the call `upTo` and those before it did is durable. */
+  keep(upTo: number): void {
+    const due = this.#changes.filter(({ number }) => number <= upTo);
+    this.#changes = this.#changes.filter(({ number }) => number > upTo);
+    for (const { names, arrive } of due) {
+      for (const [name, entry] of names) {
+        if (entry === null) {
+          this.synced.delete(name);
+        } else {
+          this.synced.set(name, entry);
+        }
+      }
+      arrive?.();
+    }
   }
 
   sync(began: number, succeeded: boolean): void {
-    const due = this.changes.filter(({ number }) => number <= began);
     if (succeeded) {
-      this.changes = this.changes.filter(({ number }) => number > began);
-      for (const [name, entry] of namesOf(this.synced, due)) {
-        this.synced.set(name, entry);
-      }
-      for (const name of [...this.synced.keys()].filter((key) => !namesOf(this.synced, due).has(key))) {
-        this.synced.delete(name);
-      }
+      this.keep(began);
     }
   }
 
-  after(loss: Loss, random: () => number): ReadonlyMap<string, Entry> {
-    const all = this.changes.length;
-    const kept = { nothing: 0, data: 0, names: all, some: Math.floor(random() * (all + 1)) }[loss];
-    return namesOf(this.synced, this.changes.slice(0, kept));
-  }
-}
-
-function namesOf(base: ReadonlyMap<string, Entry>, changes: readonly Change<Names>[]): Map<string, Entry> {
-  const names = new Map(base);
-  for (const { value } of changes) {
-    for (const [name, entry] of value) {
-      if (entry === null) {
-        names.delete(name);
-      } else {
-        names.set(name, entry);
+  /** Decides what is kept of the unsynced names, here and below. */
+  settle(loss: Loss, random: () => number): void {
+    const numbers = this.#changes.map(({ number }) => number);
+    const kept = { nothing: 0, data: 0, names: numbers.length, some: Math.floor(random() * (numbers.length + 1)) }[
+      loss
+    ];
+    this.keep(numbers[kept - 1] ?? 0);
+    for (const entry of this.synced.values()) {
+      if (entry instanceof SimulatedDirectory) {
+        entry.settle(loss, random);
       }
     }
   }
-  return names;
 }
+
+/** Whether a file that is moved to another directory may be in neither after a power cut, when only the old one was synced. */
+export type Moves = 'whole' | 'split';
 
 /**
  * A disk that knows what was promised: it follows the calls on a directory (logged with their data) beside the real one, and
  * can say what a power cut would have left. POSIX alone counts: fdatasync of a file keeps its bytes, fsync of a directory its
- * names, and nothing else keeps anything; so a rename between two directories is two changes.
+ * names, and nothing else keeps anything. One more promise is needed by whoever moves files out of a directory that others
+ * sync: ext4, xfs and btrfs write a rename between directories as one transaction, so that the old name is never gone for good
+ * before the new one is there; with `split`, not even that holds.
  */
 export class SimulatedDisk {
   readonly #path: string;
+  readonly #moves: Moves;
   readonly #root: SimulatedDirectory;
   #open = new Map<number, Entry>();
   #pid = 0;
   #before = 0;
 
   /** What is in the directory now is on the disk for good. */
-  constructor(path: string) {
+  constructor(path: string, moves: Moves = 'whole') {
     this.#path = path;
+    this.#moves = moves;
     this.#root = directoryOf(path);
   }
 
@@ -143,6 +162,9 @@ export class SimulatedDisk {
         // Each process counts its calls from 1.
         this.#before += 1_000_000;
       }
+      if (call.action === 'kill-before') {
+        continue;
+      }
       this.#apply(call, this.#before + call.number, this.#before + call.began);
     }
   }
@@ -150,6 +172,7 @@ export class SimulatedDisk {
   /** Makes the real directory what the power cut left. */
   cut(loss: Loss, random: () => number): void {
     rmSync(this.#path, { recursive: true, force: true });
+    this.#root.settle(loss, random);
     writeDirectory(this.#path, this.#root, loss, random);
   }
 
@@ -169,11 +192,11 @@ export class SimulatedDisk {
     } else if (kind === 'ftruncate' && entry instanceof SimulatedFile) {
       entry.changes.push({ number, value: { size: call.length } });
     } else if (kind === 'mkdir' && path !== this.#path) {
-      this.#parentOf(path)?.change(number, [basename(path), new SimulatedDirectory()]);
+      this.#parentOf(path)?.change(number, new Map([[basename(path), new SimulatedDirectory()]]));
     } else if (kind === 'unlink' || kind === 'rmdir') {
-      this.#parentOf(path)?.change(number, [basename(path), null]);
+      this.#parentOf(path)?.change(number, new Map([[basename(path), null]]));
     } else if (kind === 'link') {
-      this.#parentOf(path2)?.change(number, [basename(path2), this.#find(path)]);
+      this.#parentOf(path2)?.change(number, new Map([[basename(path2), this.#find(path)]]));
     } else if (kind === 'rename') {
       this.#rename(path, path2, number);
     }
@@ -183,7 +206,7 @@ export class SimulatedDisk {
     let entry = this.#find(call.path);
     if (entry === null && creates(call)) {
       entry = new SimulatedFile(Buffer.alloc(0));
-      this.#parentOf(call.path)?.change(number, [basename(call.path), entry]);
+      this.#parentOf(call.path)?.change(number, new Map([[basename(call.path), entry]]));
     }
     if (entry !== null) {
       this.#open.set(call.fd, entry);
@@ -192,12 +215,15 @@ export class SimulatedDisk {
 
   #rename(from: string, to: string, number: number): void {
     const entry = this.#find(from);
-    if (dirname(from) === dirname(to)) {
-      this.#parentOf(from)?.change(number, [basename(from), null], [basename(to), entry]);
-    } else {
-      this.#parentOf(from)?.change(number, [basename(from), null]);
-      this.#parentOf(to)?.change(number, [basename(to), entry]);
+    const [source, target] = [this.#parentOf(from), this.#parentOf(to)];
+    const gone = [basename(from), null] as const;
+    const come = [basename(to), entry] as const;
+    if (source === target) {
+      source?.change(number, new Map([gone, come]));
+      return;
     }
+    target?.change(number, new Map([come]));
+    source?.change(number, new Map([gone]), this.#moves === 'whole' ? () => target?.keep(number) : null);
   }
 
   #parentOf(path: string): SimulatedDirectory | null {
@@ -231,7 +257,7 @@ function directoryOf(path: string): SimulatedDirectory {
 
 function writeDirectory(path: string, directory: SimulatedDirectory, loss: Loss, random: () => number): void {
   mkdirSync(path);
-  for (const [name, entry] of directory.after(loss, random)) {
+  for (const [name, entry] of directory.synced) {
     if (entry instanceof SimulatedDirectory) {
       writeDirectory(join(path, name), entry, loss, random);
     } else {

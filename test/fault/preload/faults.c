@@ -12,7 +12,7 @@
  *         PART    the path has to hold it
  *         K       of the calls that match the rule, counted from 1; with `+` all after it as well
  *         ACTION  an errno (EIO), short (half of a write is done), delay:MS, stuck (until the gate is gone), kill-before,
- *                 kill-after (SIGKILL), lose (EIO; and what the descriptor wrote since it was synced is zeroed, as after
+ *                 kill-after (SIGKILL; kill-before:MS is late), lose (EIO; and what the descriptor wrote since it was synced is zeroed, as after
  *                 the kernel dropped the pages)
  *     LOGWEIR_FAULT_GATE    a file: rules count and act only while it exists; without the variable always
  *     LOGWEIR_FAULT_LOG     where each matching call is appended when it is over, fields separated by tabs:
@@ -81,8 +81,12 @@ static int rule_count, log_fd = -1, log_data;
 static const char *prefix, *gate;
 static long ended;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Held, shared, from before a call is done until it stands in the log: no kill of ours comes in between. */
+/*
+ * Held from before a call is done until it stands in the log: no kill of ours comes in between, and calls that give or take
+ * names and descriptors stand there in the order in which they were done. The others share it.
+ */
 static pthread_rwlock_t under_way = PTHREAD_RWLOCK_INITIALIZER;
+#define SHARED (SYNCS | 1u << READ | 1u << WRITE)
 
 #define REAL(name) ((__typeof__(&name))real(#name))
 static void *real(const char *name) {
@@ -206,16 +210,23 @@ static void choose(struct call *call) {
 }
 
 /* Returns the errno that the call is to fail with, or 0 when it is to be done. */
-static int begin(struct call *call) {
-  choose(call);
+static int meet(struct call *call) {
   if (call->action < 0) return 0;
   switch (ACTIONS[call->action].action) {
     case DELAY: usleep((useconds_t)call->ms * 1000); return 0;
     case STUCK: while (gate_is_there()) usleep(10000); return 0;
-    case KILL_BEFORE: note(call, -1, 0, NULL); die(); return 0;
+    case KILL_BEFORE: usleep((useconds_t)call->ms * 1000); note(call, -1, 0, NULL); die(); return 0;
     case LOSE: if (1u << call->kind & SYNCS) lose_unsynced(call->fd); return EIO;
     default: return ACTIONS[call->action].error;
   }
+}
+
+static int begin(struct call *call) {
+  choose(call);
+  int refused = meet(call);
+  if (1u << call->kind & SHARED) pthread_rwlock_rdlock(&under_way);
+  else pthread_rwlock_wrlock(&under_way);
+  return refused;
 }
 
 static long end(const struct call *call, long result, const void *data) {
@@ -231,7 +242,6 @@ static long end(const struct call *call, long result, const void *data) {
 #define DO(DATA, REALLY, ...)                                                                                           \
   struct call call = { __VA_ARGS__ };                                                                                   \
   int refused = begin(&call);                                                                                           \
-  pthread_rwlock_rdlock(&under_way);                                                                                    \
   errno = refused;                                                                                                      \
   long result = refused ? -1 : (long)(REALLY);                                                                          \
   return end(&call, result, DATA)
@@ -260,7 +270,6 @@ int close(int fd) {
   if (path == NULL) return REAL(close)(fd);
   struct call call = { .kind = CLOSE, .fd = fd, .path = path };
   int refused = begin(&call);
-  pthread_rwlock_rdlock(&under_way);
   files[fd].path = NULL;
   long result = REAL(close)(fd);
   errno = refused;
