@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SOURCE = fileURLToPath(new URL('./preload/faults.c', import.meta.url));
+const RULES = fileURLToPath(new URL('./preload/rules.h', import.meta.url));
 const CACHE = new URL('../../node_modules/.cache/fault/', import.meta.url);
 
 /** What faults.c is told; see there. */
@@ -41,7 +42,11 @@ export function withFaults(faults: Faults): Record<string, string> {
  * rename the same bytes into place.
  */
 function preloadLibrary(): string {
-  const digest = createHash('sha256').update(readFileSync(SOURCE)).digest('hex').slice(0, 16);
+  const digest = createHash('sha256')
+    .update(readFileSync(SOURCE))
+    .update(readFileSync(RULES))
+    .digest('hex')
+    .slice(0, 16);
   const library = fileURLToPath(new URL(`faults-${digest}.so`, CACHE));
   if (!existsSync(library)) {
     const temporary = `${library}.${process.pid}`;

@@ -12,8 +12,8 @@
  *         PART    the path has to hold it
  *         K       of the calls that match the rule, counted from 1; with `+` all after it as well
  *         ACTION  an errno (EIO), short (half of a write is done), delay:MS, stuck (until the gate is gone), kill-before,
- *                 kill-after (SIGKILL; kill-before:MS is late), lose (EIO; and what the descriptor wrote since it was synced is zeroed, as after
- *                 the kernel dropped the pages)
+ *                 kill-before:MS (later), kill-after (SIGKILL, all of them), lose (EIO; and what the descriptor wrote
+ *                 since it was synced is zeroed, as after the kernel dropped the pages)
  *     LOGWEIR_FAULT_GATE    a file: rules count and act only while it exists; without the variable always
  *     LOGWEIR_FAULT_LOG     where each matching call is appended when it is over, fields separated by tabs:
  *         pid number began kind fd offset length result errno action path path2
@@ -23,61 +23,22 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { OPEN, CLOSE, READ, WRITE, FSYNC, FDATASYNC, FTRUNCATE, RENAME, UNLINK, MKDIR, RMDIR, LINK, KINDS };
-static const char *const KIND_NAMES[KINDS] = { "open", "close", "read", "write", "fsync", "fdatasync",
-                                               "ftruncate", "rename", "unlink", "mkdir", "rmdir", "link" };
-#define SYNCS (1u << FSYNC | 1u << FDATASYNC)
-
-enum action { NONE, FAIL, SHORT, DELAY, STUCK, KILL_BEFORE, KILL_AFTER, LOSE };
-static const struct { const char *name; enum action action; int error; } ACTIONS[] = {
-  { "EIO", FAIL, EIO },       { "ENOSPC", FAIL, ENOSPC },       { "EDQUOT", FAIL, EDQUOT },
-  { "EROFS", FAIL, EROFS },   { "EMFILE", FAIL, EMFILE },       { "short", SHORT, 0 },
-  { "delay", DELAY, 0 },      { "stuck", STUCK, 0 },            { "kill-before", KILL_BEFORE, 0 },
-  { "kill-after", KILL_AFTER, 0 }, { "lose", LOSE, EIO },
-};
-#define ACTION_COUNT (sizeof ACTIONS / sizeof ACTIONS[0])
-
-struct rule {
-  unsigned kinds;
-  int only_changes;
-  char part[256];
-  long at, seen;
-  int lasting, action, ms;
-};
+#include "rules.h"
 
 /* An open descriptor under the prefix, and the range that it wrote since it was synced. */
 struct file { char *path; off_t from, to; };
 
-/* A call that is under way. */
-struct call {
-  enum kind kind;
-  int fd;
-  const char *path, *path2;
-  off_t offset;
-  long length;
-  long began;
-  int action; /* index into ACTIONS, or -1 */
-  int ms;
-};
-
 #define FILES_MAX 65536
-#define RULES_MAX 16
 static struct file files[FILES_MAX];
-static struct rule rules[RULES_MAX];
-static int rule_count, log_fd = -1, log_data;
+static int log_fd = -1, log_data;
 static const char *prefix, *gate;
 static long ended;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -93,31 +54,6 @@ static void *real(const char *name) {
   void *symbol = dlsym(RTLD_NEXT, name);
   if (symbol == NULL) abort();
   return symbol;
-}
-
-static void refuse(const char *what) {
-  dprintf(2, "faults.c: this rule is not understood: %s\n", what);
-  _exit(70);
-}
-
-static void parse_rule(char *text) {
-  char kind[32] = "", times[32] = "", action[32] = "";
-  if (rule_count == RULES_MAX) refuse(text);
-  struct rule *rule = &rules[rule_count++];
-  int with_part = sscanf(text, "%31[a-z]/%255[^@]@%31[0-9+]=%31[^:]:%d", kind, rule->part, times, action, &rule->ms) >= 4;
-  if (!with_part) {
-    rule->part[0] = 0;
-    if (sscanf(text, "%31[a-z]@%31[0-9+]=%31[^:]:%d", kind, times, action, &rule->ms) < 3) refuse(text);
-  }
-  rule->at = atol(times);
-  rule->lasting = strchr(times, '+') != NULL;
-  rule->only_changes = strcmp(kind, "change") == 0;
-  if (rule->only_changes || strcmp(kind, "any") == 0) rule->kinds = (1u << KINDS) - 1;
-  if (strcmp(kind, "sync") == 0) rule->kinds = SYNCS;
-  for (int at = 0; at < KINDS; at++) if (strcmp(kind, KIND_NAMES[at]) == 0) rule->kinds = 1u << at;
-  rule->action = -1;
-  for (size_t at = 0; at < ACTION_COUNT; at++) if (strcmp(action, ACTIONS[at].name) == 0) rule->action = (int)at;
-  if (rule->kinds == 0 || rule->at < 1 || rule->action < 0) refuse(text);
 }
 
 __attribute__((constructor)) static void start(void) {
@@ -144,11 +80,6 @@ static int under_prefix(const char *path) {
 static const char *path_of(int fd) { return fd >= 0 && fd < FILES_MAX ? files[fd].path : NULL; }
 
 static int gate_is_there(void) { return gate == NULL || access(gate, F_OK) == 0; }
-
-static int changes(const struct call *call) {
-  if (call->kind == OPEN) return (call->length & (O_CREAT | O_TRUNC)) != 0;
-  return call->kind != READ && call->kind != CLOSE;
-}
 
 /* The log's record of a call that is over, and of what it means for a later `lose`. */
 static void note(const struct call *call, long result, int error, const void *data) {
@@ -190,22 +121,12 @@ static void lose_unsynced(int fd) {
   files[fd].to = 0;
 }
 
-/* Counts the call and finds the rule that it falls to, if any. */
 static void choose(struct call *call) {
   call->action = -1;
-  int open = gate_is_there();
+  int in_force = gate_is_there();
   pthread_mutex_lock(&lock);
   call->began = ended;
-  for (int at = 0; open && at < rule_count; at++) {
-    struct rule *rule = &rules[at];
-    int on_path = strstr(call->path, rule->part) != NULL || (call->path2 != NULL && strstr(call->path2, rule->part) != NULL);
-    if ((rule->kinds & 1u << call->kind) == 0 || !on_path || (rule->only_changes && !changes(call))) continue;
-    rule->seen++;
-    if (call->action < 0 && (rule->seen == rule->at || (rule->lasting && rule->seen > rule->at))) {
-      call->action = rule->action;
-      call->ms = rule->ms;
-    }
-  }
+  if (in_force) choose_rule(call);
   pthread_mutex_unlock(&lock);
 }
 
