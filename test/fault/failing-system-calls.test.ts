@@ -14,7 +14,7 @@ const FAULTS = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'short', 'delay:20
 const ROUNDS = [9, 5];
 /** An agent that hears nothing for so long gives up. */
 const ANSWER_MS = 20_000;
-const TYPED = new Set([status.UNAVAILABLE, status.RESOURCE_EXHAUSTED]);
+const TYPED: ReadonlySet<number> = new Set([status.UNAVAILABLE, status.RESOURCE_EXHAUSTED]);
 
 let redis: RedisServer;
 beforeAll(async () => {

@@ -114,7 +114,3 @@ describe('A power cut loses no acknowledged frame', () => {
     measured('kill -9', { 'power cuts': cycles });
   });
 });
-
-if (soak) {
-  console.log(`LOGWEIR_SEED=${SEED}`);
-}
