@@ -160,7 +160,8 @@ describe('crash during recovery: recovery is idempotent', () => {
       expect(await first.ended).toBe('SIGKILL');
       const second = await rig.start({ plan: [`change@${k}=kill-before`] }).catch(() => null);
       if (second !== null) {
-        await Promise.race([agent.send(second.grpc, 1).then(() => rig.settled()), second.ended]);
+        await agent.send(second.grpc, 1);
+        await rig.settledUnlessGone(second);
         await second.end('SIGKILL');
       }
       killed += rig.calls().at(-1)?.action === 'kill-before' ? 1 : 0;

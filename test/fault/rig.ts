@@ -89,11 +89,23 @@ export class Rig {
 
   /** Resolves when every sealed segment is finished and announced. @throws when that does not come */
   async settled(): Promise<void> {
-    const onTheirWay = (): string[] => entriesUnder(this.logDir, 'sealing', 'outbox');
     await until(
-      () => onTheirWay().length === 0,
-      () => `still on their way: ${onTheirWay().join(', ')}`,
+      () => this.#onTheirWay().length === 0,
+      () => `still on their way: ${this.#onTheirWay().join(', ')}`,
     );
+  }
+
+  /** Resolves as `settled` does, to true, or to false when this server ends before that. */
+  async settledUnlessGone(server: ServerProcess): Promise<boolean> {
+    let gone = false;
+    void server.ended.then(() => {
+      gone = true;
+    });
+    await until(
+      () => gone || this.#onTheirWay().length === 0,
+      () => `still on their way: ${this.#onTheirWay().join(', ')}`,
+    );
+    return !gone;
   }
 
   /** What the oracle has against what is stored. */
@@ -116,6 +128,10 @@ export class Rig {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.end('SIGKILL')));
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #onTheirWay(): string[] {
+    return entriesUnder(this.logDir, 'sealing', 'outbox');
   }
 
   get #callLog(): string {
