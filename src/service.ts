@@ -251,7 +251,9 @@ async function openOutbox(config: Config, options: ConstructorParameters<typeof 
     return null;
   }
   const outbox = new Outbox(options);
-  await outbox.open();
+  await outbox.open().catch((error: unknown) => {
+    throw recoveryError(options.layout.root, error);
+  });
   return outbox;
 }
 

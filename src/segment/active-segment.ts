@@ -184,7 +184,9 @@ export class ActiveSegment {
       await this.#rename(path, sealingRoot);
       this.#renamed = true;
     }
-    await Promise.all([this.#directories.sync(dirname(this.path)), this.#directories.sync(dirname(path))]);
+    // The new name first: a power cut between the two may leave both names, and must not leave none.
+    await this.#directories.sync(dirname(path));
+    await this.#directories.sync(dirname(this.path));
     await this.abandon();
   }
 

@@ -55,6 +55,7 @@ export class Recovery {
         sealed.push(...(await this.#sealedSegments(name)));
       }
     });
+    await this.#syncMoves();
     const active: RecoveredActive[] = [];
     const names = await this.#files.list(this.#layout.active);
     await eachOf(names, async (name) => {
@@ -66,6 +67,15 @@ export class Recovery {
     // Names, too, that a killed process had not synced.
     await this.#files.syncDirectory(this.#layout.active);
     return { active, sealed };
+  }
+
+  /**
+   * What a killed process had moved out of active/ may have no other durable name yet; syncing active/ before this would leave it
+   * none at all after a power cut.
+   */
+  async #syncMoves(): Promise<void> {
+    await this.#files.syncDirectory(this.#layout.sealing);
+    await this.#files.syncDirectory(this.#layout.quarantine);
   }
 
   async #sealedSegments(sessionName: string): Promise<SealedSegment[]> {
@@ -88,6 +98,9 @@ export class Recovery {
         sealed.push({ ...segment, summary });
         this.#sealedBefore.set(sessionName, summary);
       }
+    }
+    if (sealed.length > 0) {
+      await this.#files.syncDirectory(directory);
     }
     await this.#files.removeDirectoryIfEmpty(directory);
     return sealed;
