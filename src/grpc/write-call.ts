@@ -1,6 +1,8 @@
-import type { status } from '@grpc/grpc-js';
+import type { StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake } from '../session/intake.js';
+import type { MessageReader } from './message-reader.js';
+import type { Progress } from './status.js';
 
 /** A call that brings frames, as the server sees it when it goes down. */
 export interface WriteCall {
@@ -8,11 +10,17 @@ export interface WriteCall {
   readonly ended: Promise<void>;
   /** Answers UNAVAILABLE once everything that was taken is durable. */
   shutDown(): void;
+  readonly reader: MessageReader;
+  /** Else it is the server that holds the stream up. */
+  readonly isReading: boolean;
+  /** Answers with this status once everything that was taken is durable. */
+  giveUp(status: (progress: Progress) => StatusObject): void;
 }
 
 /** What such a call is given. */
 export interface WriteCallParts {
-  readonly newIntake: () => Intake;
+  /** @param flow the call: several intakes of one call are one flow */
+  readonly newIntake: (flow: object) => Intake;
   /** Whether an answer means fdatasync'ed. */
   readonly durable: boolean;
   refused(problem: FrameProblem): void;
