@@ -1,0 +1,119 @@
+/** Peers that grpc-js would not be: HTTP/2 streams and TCP connections that are used as their owner likes. */
+import { once } from 'node:events';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
+import { connect as connectTcp, type Socket } from 'node:net';
+
+export const WRITE_LOG_STREAM = '/logging.v1.LogService/WriteLogStream';
+export const WRITE_LOG_BATCHES = '/logging.v1.LogService/WriteLogBatches';
+
+/** gRPC's Length-Prefixed-Message. */
+export function framed(body: Uint8Array, flag = 0): Buffer {
+  return Buffer.concat([header(body.length, flag), body]);
+}
+
+/** Of a message of so many bytes. */
+export function header(bytes: number, flag = 0): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix[0] = flag;
+  prefix.writeUInt32BE(bytes, 1);
+  return prefix;
+}
+
+export interface Ended {
+  /** grpc-status; null when the stream was reset or its connection closed. */
+  readonly code: number | null;
+  readonly details: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+export interface RawCall {
+  readonly stream: ClientHttp2Stream;
+  readonly ended: Promise<Ended>;
+}
+
+export class RawConnection implements Disposable {
+  readonly session: ClientHttp2Session;
+  readonly closed: Promise<void>;
+
+  constructor(address: string) {
+    this.session = connect(`http://${address}`);
+    this.closed = new Promise((resolve) => this.session.once('close', resolve));
+    // A peer that is thrown out sees it here; what a test wants to know is in `closed` and in the calls.
+    this.session.on('error', () => undefined);
+  }
+
+  open(path: string, headers: Readonly<Record<string, string>> = {}): RawCall {
+    const stream = this.session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
+    let last: IncomingHttpHeaders = {};
+    const keep = (received: IncomingHttpHeaders): void => {
+      last = { ...last, ...received };
+    };
+    stream.on('response', keep);
+    stream.on('trailers', keep);
+    stream.on('error', () => undefined);
+    const ended = new Promise<Ended>((resolve) => {
+      const settle = (): void => {
+        const status = last['grpc-status'];
+        const details = decodeURI(String(last['grpc-message'] ?? ''));
+        resolve({ code: status === undefined ? null : Number(status), details, headers: last });
+      };
+      // The answer is complete while our side may still be open; a reset stream only closes.
+      stream.once('end', settle);
+      stream.once('close', settle);
+    });
+    stream.resume();
+    return { stream, ended };
+  }
+
+  [Symbol.dispose](): void {
+    this.session.destroy();
+  }
+}
+
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+
+export function http2Frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** What an HTTP/2 client sends first. */
+export const HANDSHAKE = Buffer.concat([PREFACE, http2Frame(4, 0, 0, Buffer.alloc(0))]);
+
+/** A TCP connection that sends what it is told, and never ends its side by itself. */
+export async function rawSocket(address: string, bytes: Uint8Array = Buffer.alloc(0)): Promise<Socket> {
+  const [host, port] = address.split(':');
+  const socket = connectTcp({ host: host ?? '', port: Number(port), allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  await Promise.race([once(socket, 'connect'), once(socket, 'close')]);
+  socket.write(bytes);
+  return socket;
+}
+
+/**
+ * Sends the same bytes again and again, without reading, until the peer closes the connection.
+ * @returns how often; `timesMax` when it never did
+ */
+export async function flood(socket: Socket, bytes: Uint8Array, timesMax: number): Promise<number> {
+  let times = 0;
+  for (; times < timesMax && !socket.destroyed; times++) {
+    if (!socket.write(bytes)) {
+      await Promise.race([
+        once(socket, 'drain'),
+        once(socket, 'close'),
+        new Promise((resolve) => setTimeout(resolve, 500)),
+      ]);
+    }
+  }
+  return times;
+}
