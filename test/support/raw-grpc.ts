@@ -1,5 +1,4 @@
 /** Peers that grpc-js would not be: HTTP/2 streams and TCP connections that are used as their owner likes. */
-import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 
@@ -95,7 +94,10 @@ export async function rawSocket(address: string, bytes: Uint8Array = Buffer.allo
   const [host, port] = address.split(':');
   const socket = connectTcp({ host: host ?? '', port: Number(port), allowHalfOpen: true });
   socket.on('error', () => undefined);
-  await Promise.race([once(socket, 'connect'), once(socket, 'close')]);
+  await new Promise<void>((resolve) => {
+    socket.once('connect', resolve);
+    socket.once('close', () => resolve());
+  });
   socket.write(bytes);
   return socket;
 }
@@ -108,12 +110,21 @@ export async function flood(socket: Socket, bytes: Uint8Array, timesMax: number)
   let times = 0;
   for (; times < timesMax && !socket.destroyed; times++) {
     if (!socket.write(bytes)) {
-      await Promise.race([
-        once(socket, 'drain'),
-        once(socket, 'close'),
-        new Promise((resolve) => setTimeout(resolve, 500)),
-      ]);
+      await drainedOrTired(socket);
     }
   }
   return times;
+}
+
+/** `once` of node:events would throw for a socket that fails. */
+function drainedOrTired(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, 500);
+    for (const event of ['drain', 'close']) {
+      socket.once(event, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }
+  });
 }
