@@ -86,6 +86,50 @@ export function http2Frame(type: number, flags: number, streamId: number, payloa
   return Buffer.concat([head, payload]);
 }
 
+/** Type and stream of the frames that are whole. */
+export function http2Frames(bytes: Buffer): { type: number; streamId: number }[] {
+  const frames: { type: number; streamId: number }[] = [];
+  for (let at = 0; bytes.length - at >= 9; ) {
+    const end = at + 9 + bytes.readUIntBE(at, 3);
+    if (end <= bytes.length) {
+      frames.push({ type: bytes[at + 3] ?? 0, streamId: bytes.readUInt32BE(at + 5) & 0x7fff_ffff });
+    }
+    at = end;
+  }
+  return frames;
+}
+
+/** HEADERS that open a call of WriteLogStream, with CONTINUATION where they are long; nothing is indexed (RFC 7541, 6.2.2). */
+export function callHeaders(streamId: number, headers: Readonly<Record<string, string>>): Buffer {
+  const named = Object.entries({ ':path': WRITE_LOG_STREAM, 'content-type': 'application/grpc', ...headers });
+  const block = Buffer.concat([
+    // :method POST and :scheme http, as the static table has them.
+    Buffer.from([0x83, 0x86]),
+    ...named.map(([name, value]) => Buffer.concat([Buffer.from([0]), hpackString(name), hpackString(value)])),
+  ]);
+  const parts: Buffer[] = [];
+  for (let at = 0; at < block.length; at += 16_384) {
+    const isLast = at + 16_384 >= block.length;
+    parts.push(http2Frame(at === 0 ? 1 : 9, isLast ? 4 : 0, streamId, block.subarray(at, at + 16_384)));
+  }
+  return Buffer.concat(parts);
+}
+
+function hpackString(text: string): Buffer {
+  const length: number[] = [];
+  let rest = text.length;
+  if (rest < 127) {
+    length.push(rest);
+  } else {
+    length.push(127);
+    for (rest -= 127; rest > 127; rest >>>= 7) {
+      length.push((rest & 0x7f) | 0x80);
+    }
+    length.push(rest);
+  }
+  return Buffer.concat([Buffer.from(length), Buffer.from(text)]);
+}
+
 /** What an HTTP/2 client sends first. */
 export const HANDSHAKE = Buffer.concat([PREFACE, http2Frame(4, 0, 0, Buffer.alloc(0))]);
 
