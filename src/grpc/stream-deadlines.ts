@@ -79,9 +79,9 @@ export class StreamDeadlines {
     }
   }
 
-  #end(call: WriteCall, reason: EndReason, status: (progress: Progress) => StatusObject): void {
+  #end(call: WriteCall, reason: EndReason, answer: (progress: Progress) => StatusObject): void {
     this.#watches.delete(call);
     this.#ended(reason);
-    call.giveUp(status);
+    call.giveUp(answer);
   }
 }

@@ -13,8 +13,8 @@ export interface WriteCall {
   readonly reader: MessageReader;
   /** Else it is the server that holds the stream up. */
   readonly isReading: boolean;
-  /** Answers with this status once everything that was taken is durable. */
-  giveUp(status: (progress: Progress) => StatusObject): void;
+  /** Ends with this answer once everything that was taken is durable. */
+  giveUp(answer: (progress: Progress) => StatusObject): void;
 }
 
 /** What such a call is given. */

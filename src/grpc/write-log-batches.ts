@@ -89,8 +89,8 @@ export class WriteLogBatches implements WriteCall {
     this.giveUp(shuttingDown);
   }
 
-  giveUp(status: (progress: Progress) => StatusObject): void {
-    this.#giveUp ??= status;
+  giveUp(answer: (progress: Progress) => StatusObject): void {
+    this.#giveUp ??= answer;
     void this.#end();
   }
 

@@ -70,8 +70,8 @@ export class WriteLogStream implements WriteCall {
     this.giveUp(shuttingDown);
   }
 
-  giveUp(status: (progress: Progress) => StatusObject): void {
-    this.#giveUp ??= status;
+  giveUp(answer: (progress: Progress) => StatusObject): void {
+    this.#giveUp ??= answer;
     void this.#end();
   }
 

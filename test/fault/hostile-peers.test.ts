@@ -264,12 +264,19 @@ describe('hostile peers: connections and streams', () => {
         over = true;
       });
     const from = batch;
+    let longestMs = 0;
     while (!over) {
+      const askedMs = performance.now();
       await acknowledged();
+      longestMs = Math.max(longestMs, performance.now() - askedMs);
     }
     expect(await flooded).toMatchObject({ ok: true, response: { frames_written: sessions } });
-    // One line for all would have let through a handful, between the groups.
-    expect(batch - from).toBeGreaterThan(50);
-    measured(ROW, { 'sessions of one stream': sessions, 'acknowledgements meanwhile': batch - from });
+    // That they take turns is held by test/session/lane.test.ts; here, that there is nothing else to wait for.
+    expect(batch - from).toBeGreaterThan(20);
+    measured(ROW, {
+      'sessions of one stream': sessions,
+      'acknowledgements meanwhile': batch - from,
+      'longest wait for one, ms': Math.round(longestMs),
+    });
   });
 });

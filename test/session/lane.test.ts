@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { Lane } from '../../src/session/lane.js';
+import { encodeFrame } from '../support/frames.js';
+import { openSessionRoom, temporaryDirectory } from '../support/session-room.js';
 
 /** Enqueues work that notes its name and ends with the next turn. */
 function workNoting(done: string[]): (name: string) => () => Promise<void> {
@@ -48,4 +50,29 @@ test('never more at a time than there are places, and all places are used', asyn
   }
   await expect.poll(() => ended).toBe(100);
   expect(most).toBe(3);
+});
+
+test('one stream with very many sessions does not hold up the acknowledgement of another', async () => {
+  await using directory = await temporaryDirectory();
+  let durable = 0;
+  const { sessions } = await openSessionRoom(directory.path, {
+    onDurable: () => durable++,
+    maxOpenFiles: 1000,
+  });
+  const flood = sessions.newIntake();
+  for (let index = 0; index < 500; index++) {
+    const frame = encodeFrame({ session_id: `flood-${index}` });
+    await flood.take(frame, 0, frame.length);
+  }
+  const quiet = sessions.newIntake();
+  const frame = encodeFrame({ session_id: 'quiet' });
+  await quiet.take(frame, 0, frame.length);
+  const before = durable;
+  const flooded = flood.settle();
+  await quiet.settle();
+  // Of the 500, those that had the other seven places by then, a few times.
+  expect(durable - before).toBeLessThan(100);
+  await flooded;
+  expect(durable - before).toBeGreaterThanOrEqual(500);
+  await sessions.registry.drain();
 });
