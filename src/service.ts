@@ -143,14 +143,8 @@ async function startLocked(
     return { ready: reasons.length === 0, reasons };
   };
   const { httpHost, httpPort } = config;
-  const http = await startHttpServer({
-    host: httpHost,
-    port: httpPort,
-    maxConnections: config.maxHttpConnections,
-    logger,
-    metrics,
-    readiness,
-  }).catch((error: unknown) => {
+  const endpoint = { host: httpHost, port: httpPort, maxConnections: config.maxHttpConnections };
+  const http = await startHttpServer({ ...endpoint, logger, metrics, readiness }).catch((error: unknown) => {
     throw listenError('HTTP', httpHost, httpPort, error);
   });
   undo.push(() => http.close());

@@ -27,7 +27,7 @@ import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
 import { readMessagesWith } from './read-messages.js';
 import { ReceiveBudget } from './receive-budget.js';
 import { addReflection } from './reflection.js';
-import { tooManyStreams } from './status.js';
+import { shuttingDown, tooManyStreams } from './status.js';
 import { type DeadlineLimits, StreamDeadlines } from './stream-deadlines.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 import { WriteLogBatches } from './write-log-batches.js';
@@ -181,7 +181,7 @@ export class GrpcServer {
     this.#server.tryShutdown(() => undefined);
     await this.#allEndedWithin(DRAIN_GRACE_MS);
     for (const call of this.#calls) {
-      call.shutDown();
+      call.giveUp(shuttingDown);
     }
     await Promise.all(Array.from(this.#calls, (call) => call.ended));
     // Statuses are on their way out of the sockets' buffers.
@@ -203,7 +203,7 @@ export class GrpcServer {
     this.#deadlines.watch(call);
     void call.ended.then(() => this.#calls.delete(call));
     if (this.#draining) {
-      call.shutDown();
+      call.giveUp(shuttingDown);
     }
   }
 

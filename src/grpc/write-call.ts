@@ -8,8 +8,6 @@ import type { Progress } from './status.js';
 export interface WriteCall {
   /** Resolves when the call has been answered or is gone. */
   readonly ended: Promise<void>;
-  /** Answers UNAVAILABLE once everything that was taken is durable. */
-  shutDown(): void;
   readonly reader: MessageReader;
   /** Else it is the server that holds the stream up. */
   readonly isReading: boolean;

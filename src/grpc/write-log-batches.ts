@@ -1,5 +1,4 @@
-import type { ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
+import { type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js';
 import { BatchView } from '../frame/batch-view.js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
@@ -8,7 +7,7 @@ import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { MessageReader } from './message-reader.js';
 import { messageReaderOf } from './read-messages.js';
 import { sessionRanges } from './session-ranges.js';
-import { invalidBatch, notStored, type Progress, shuttingDown, TORN_FRAME } from './status.js';
+import { invalidBatch, notStored, type Progress, TORN_FRAME } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
 /**
@@ -83,10 +82,6 @@ export class WriteLogBatches implements WriteCall {
 
   get isReading(): boolean {
     return this.#state === 'reading' && this.#pauses === 0;
-  }
-
-  shutDown(): void {
-    this.giveUp(shuttingDown);
   }
 
   giveUp(answer: (progress: Progress) => StatusObject): void {

@@ -5,7 +5,7 @@ import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.j
 import type { MessageReader } from './message-reader.js';
 import { messageReaderOf } from './read-messages.js';
 import { sessionRanges } from './session-ranges.js';
-import { notStored, type Progress, refusedFrame, shuttingDown, TORN_FRAME } from './status.js';
+import { notStored, type Progress, refusedFrame, TORN_FRAME } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
 const FRAMES_RECEIVED_MAX = 0xffff_ffff;
@@ -64,10 +64,6 @@ export class WriteLogStream implements WriteCall {
 
   get isReading(): boolean {
     return this.#state === 'reading' && this.#waiting === null;
-  }
-
-  shutDown(): void {
-    this.giveUp(shuttingDown);
   }
 
   giveUp(answer: (progress: Progress) => StatusObject): void {
