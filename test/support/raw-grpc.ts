@@ -33,6 +33,7 @@ export interface RawCall {
 export class RawConnection implements Disposable {
   readonly session: ClientHttp2Session;
   readonly closed: Promise<void>;
+  readonly #open = new Set<ClientHttp2Stream>();
 
   constructor(address: string) {
     this.session = connect(`http://${address}`);
@@ -49,6 +50,8 @@ export class RawConnection implements Disposable {
       te: 'trailers',
       ...headers,
     });
+    this.#open.add(stream);
+    stream.once('close', () => this.#open.delete(stream));
     let last: IncomingHttpHeaders = {};
     const keep = (received: IncomingHttpHeaders): void => {
       last = { ...last, ...received };
@@ -70,8 +73,12 @@ export class RawConnection implements Disposable {
     return { stream, ended };
   }
 
+  /** Resets what is open and lets the session end: destroyed under hundreds of open streams, Node 20.20 now and then corrupts its heap. */
   [Symbol.dispose](): void {
-    this.session.destroy();
+    for (const stream of this.#open) {
+      stream.close(8);
+    }
+    this.session.close();
   }
 }
 
