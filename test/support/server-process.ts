@@ -26,7 +26,7 @@ export async function startServer(
   through: readonly string[] = [],
   program: readonly string[] = ['--enable-source-maps', BINARY, 'serve'],
 ): Promise<ServerProcess> {
-  const [command, ...args] = [...through, process.execPath, ...program];
+  const [command = process.execPath, ...args] = [...through, process.execPath, ...program];
   const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], GRPC_PORT: '0', HTTP_PORT: '0', NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
