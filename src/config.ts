@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseEnv } from 'node:util';
-import { type Surroundings, type Variable, variables } from './config-variables.js';
+import type { Surroundings, Variable } from './config-variable.js';
+import { variables } from './config-variables.js';
+import { descriptorsForUse } from './connection-variables.js';
 import { suggestName } from './edit-distance.js';
 
 export interface Config {
@@ -25,6 +27,21 @@ export interface Config {
   readonly grpcPort: number;
   readonly httpHost: string;
   readonly httpPort: number;
+  readonly maxConnections: number;
+  readonly maxHttpConnections: number;
+  readonly maxStreams: number;
+  readonly maxStreamsPerConnection: number;
+  readonly maxMetadataBytes: number;
+  readonly maxReceiveBytes: number;
+  readonly handshakeSeconds: number;
+  readonly keepaliveSeconds: number;
+  readonly keepaliveTimeoutSeconds: number;
+  /** 0: no limit, here and below. */
+  readonly firstFrameSeconds: number;
+  readonly streamIdleSeconds: number;
+  readonly connectionIdleSeconds: number;
+  readonly connectionAgeSeconds: number;
+  readonly connectionAgeGraceSeconds: number;
   /** Null: nothing is announced. */
   readonly redisUrl: string | null;
   readonly redisMode: 'stream' | 'list' | 'pubsub';
@@ -108,7 +125,7 @@ export function readConfig(env: NodeJS.ProcessEnv, surroundings: Surroundings = 
     }
   }
   const partial = values as Partial<Config>;
-  problems.push(...contradictions(partial));
+  problems.push(...contradictions(partial), ...tooManyDescriptors(partial, surroundings));
   if (problems.length > 0) {
     throw new ConfigError(problems, unknownVariables(env));
   }
@@ -132,6 +149,19 @@ function contradictions(values: Partial<Config>): string[] {
     problems.push(`HTTP_PORT is ${httpPort}; allowed: another port than GRPC_PORT, which is ${grpcPort}`);
   }
   return problems;
+}
+
+/** Connections must never take the descriptors that the segments need. */
+function tooManyDescriptors(values: Partial<Config>, surroundings: Surroundings): string[] {
+  const users = ['maxOpenFiles', 'maxConnections', 'maxHttpConnections'] as const;
+  const counts = users.map((field) => values[field]);
+  const most = descriptorsForUse(surroundings);
+  const sum = counts.reduce<number>((total, count) => total + (count ?? 0), 0);
+  if (sum <= most || counts.includes(undefined)) {
+    return [];
+  }
+  const named = users.map((field, index) => `${nameOf(field)} (${counts[index]})`).join(', ');
+  return [`${named} add up to ${sum}; allowed: at most ${most}, as many descriptors as this process may use`];
 }
 
 function nameOf(field: keyof Config): string {

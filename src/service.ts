@@ -143,20 +143,20 @@ async function startLocked(
     return { ready: reasons.length === 0, reasons };
   };
   const { httpHost, httpPort } = config;
-  const http = await startHttpServer({ host: httpHost, port: httpPort, logger, metrics, readiness }).catch(
-    (error: unknown) => {
-      throw listenError('HTTP', httpHost, httpPort, error);
-    },
-  );
+  const endpoint = { host: httpHost, port: httpPort, maxConnections: config.maxHttpConnections };
+  const http = await startHttpServer({ ...endpoint, logger, metrics, readiness }).catch((error: unknown) => {
+    throw listenError('HTTP', httpHost, httpPort, error);
+  });
   undo.push(() => http.close());
 
   const grpc = new GrpcServer({
     host: config.grpcHost,
     port: config.grpcPort,
-    maxFrameBytes: config.maxFrameBytes,
+    limits: config,
+    clock,
     durable: config.fsync === 'ack',
     descriptorSet: readFileSync(join(PROTOS_DIRECTORY, 'logging.binpb')),
-    newIntake: () => sessions.newIntake(),
+    newIntake: (flow) => sessions.newIntake(flow),
     logger,
     metrics,
   });

@@ -14,7 +14,9 @@ const FILE_ROOMS: Readonly<Record<string, string>> = {
   'start-error.ts': 'service',
   'storage-events.ts': 'service',
   'config.ts': 'config',
+  'config-variable.ts': 'config',
   'config-variables.ts': 'config',
+  'connection-variables.ts': 'config',
   'edit-distance.ts': 'config',
   'redis-url.ts': 'config',
 };

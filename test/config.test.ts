@@ -50,6 +50,20 @@ describe('readConfig', () => {
       grpcPort: 50_053,
       httpHost: '127.0.0.1',
       httpPort: 8080,
+      maxConnections: 160,
+      maxHttpConnections: 56,
+      maxStreams: 10_000,
+      maxStreamsPerConnection: 1000,
+      maxMetadataBytes: 16_384,
+      maxReceiveBytes: 67_108_864,
+      handshakeSeconds: 10,
+      keepaliveSeconds: 30,
+      keepaliveTimeoutSeconds: 10,
+      firstFrameSeconds: 300,
+      streamIdleSeconds: 3600,
+      connectionIdleSeconds: 300,
+      connectionAgeSeconds: 0,
+      connectionAgeGraceSeconds: 60,
       redisUrl: null,
       redisMode: 'stream',
       redisKey: 'logweir:rotations',
@@ -146,7 +160,12 @@ describe('readConfig', () => {
     expect(problemsOf({ LOG_MAX_OPEN_FILES: '961' })).toEqual([
       'LOG_MAX_OPEN_FILES is "961"; allowed: an integer from 16 to 960',
     ]);
-    expect(problemsOf({ LOG_MAX_OPEN_FILES: '960' })).toEqual([]);
+    expect(problemsOf({ LOG_MAX_OPEN_FILES: '960' })).toEqual([
+      'LOG_MAX_OPEN_FILES (960), GRPC_MAX_CONNECTIONS (160), HTTP_MAX_CONNECTIONS (56) add up to 1176; allowed: at most 984, as many descriptors as this process may use',
+    ]);
+    expect(problemsOf({ LOG_MAX_OPEN_FILES: '900', GRPC_MAX_CONNECTIONS: '64', HTTP_MAX_CONNECTIONS: '20' })).toEqual(
+      [],
+    );
   });
 
   it('compresses with at least one worker', () => {

@@ -5,20 +5,24 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ServerCredentials, type ServerReadableStream, type sendUnaryData } from '@grpc/grpc-js';
+import type * as Configuration from '../../src/config.js';
 import type { WriteLogResponse } from '../../src/grpc/generated/logging/v1/WriteLogResponse.js';
 import type { logServiceDefinition as Definition } from '../../src/grpc/log-service.js';
+import type * as Receiving from '../../src/grpc/receive-budget.js';
 import type { createServer as CreateServer } from '../../src/grpc/server.js';
+import type * as Clocks from '../../src/segment/clock.js';
 import { announce } from './announce.js';
 import { REPOSITORY } from './repository.js';
 
-/** The default of LOG_MAX_FRAME_BYTES. */
-const FRAME_BYTES_MAX = 1_048_576;
+const fromDist = async (path: string) => import(pathToFileURL(join(REPOSITORY, 'dist', path)).href);
+const { createServer }: { createServer: typeof CreateServer } = await fromDist('grpc/server.js');
+const { logServiceDefinition }: { logServiceDefinition: typeof Definition } = await fromDist('grpc/log-service.js');
+const { ReceiveBudget }: typeof Receiving = await fromDist('grpc/receive-budget.js');
+const { readConfig }: typeof Configuration = await fromDist('config.js');
+const { systemClock }: typeof Clocks = await fromDist('segment/clock.js');
 
-const fromDist = async (path: string) => import(pathToFileURL(join(REPOSITORY, 'dist/grpc', path)).href);
-const { createServer }: { createServer: typeof CreateServer } = await fromDist('server.js');
-const { logServiceDefinition }: { logServiceDefinition: typeof Definition } = await fromDist('log-service.js');
-
-const server = createServer(FRAME_BYTES_MAX);
+const config = readConfig({});
+const server = createServer(config, new ReceiveBudget(config.maxReceiveBytes, systemClock));
 server.addService(logServiceDefinition, {
   WriteLogStream: (call: ServerReadableStream<Buffer, WriteLogResponse>, respond: sendUnaryData<WriteLogResponse>) => {
     let frames = 0;

@@ -9,28 +9,36 @@ import {
   setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
+import type { Clock } from '../segment/clock.js';
 import { StorageError } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 import { Conflict, LookupFailed } from '../session/conflict.js';
 import type { Intake } from '../session/intake.js';
 import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { Metrics } from '../telemetry/metrics.js';
+import type { GrpcUsage, Metrics } from '../telemetry/metrics.js';
+import { Connections } from './connections.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
+import { setHttp2Options } from './grpc-js-internals.js';
 import { Health } from './health.js';
+import { Inflater } from './inflater.js';
 import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
-import { readMessagesWith } from './message-reader.js';
+import { readMessagesWith } from './read-messages.js';
+import { ReceiveBudget } from './receive-budget.js';
 import { addReflection } from './reflection.js';
+import { shuttingDown, tooManyStreams } from './status.js';
+import { type DeadlineLimits, StreamDeadlines } from './stream-deadlines.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 import { WriteLogBatches } from './write-log-batches.js';
 import { WriteLogStream } from './write-log-stream.js';
 
 /** An agent that is done half-closes within moments; one that streams for ever is told to come back. */
 const DRAIN_GRACE_MS = 2000;
-const STREAMS_PER_CONNECTION_MAX = 1000;
-/** A health check or a question to the reflection names a service or a symbol. */
+/** All methods but those that bring frames: a name of a service, a symbol or a session, a filter. */
 const SMALL_REQUEST_BYTES_MAX = 4096;
+const HEADERS_MAX = 64;
+const REFUSAL_LOG_INTERVAL_MS = 60_000;
 
 const REFLECTED = [
   LOG_SERVICE,
@@ -39,14 +47,30 @@ const REFLECTED = [
   'grpc.reflection.v1alpha.ServerReflection',
 ];
 
+/** What peers may use: the variables of src/connection-variables.ts. */
+export interface GrpcLimits extends DeadlineLimits {
+  readonly maxFrameBytes: number;
+  readonly maxConnections: number;
+  readonly maxStreams: number;
+  readonly maxStreamsPerConnection: number;
+  readonly maxMetadataBytes: number;
+  readonly maxReceiveBytes: number;
+  readonly handshakeSeconds: number;
+  readonly keepaliveSeconds: number;
+  readonly keepaliveTimeoutSeconds: number;
+  readonly connectionIdleSeconds: number;
+  readonly connectionAgeSeconds: number;
+}
+
 export interface GrpcServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly maxFrameBytes: number;
+  readonly limits: GrpcLimits;
   readonly durable: boolean;
   readonly descriptorSet: Buffer;
-  readonly newIntake: () => Intake;
+  readonly newIntake: (flow: object) => Intake;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -57,29 +81,34 @@ function maxBatchBytes(maxFrameBytes: number): number {
 }
 
 /** The server without its services: what the ceiling of the benchmark is measured with, too. */
-export function createServer(maxFrameBytes: number): Server {
-  const limits = new Map([
+export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server {
+  const { maxFrameBytes, connectionIdleSeconds, connectionAgeSeconds } = limits;
+  const messageLimits = new Map([
     [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
     [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
-    ['/grpc.health.v1.Health/Check', SMALL_REQUEST_BYTES_MAX],
-    ['/grpc.health.v1.Health/Watch', SMALL_REQUEST_BYTES_MAX],
-    ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', SMALL_REQUEST_BYTES_MAX],
-    ['/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo', SMALL_REQUEST_BYTES_MAX],
   ]);
+  const receiving = { budget, inflater: new Inflater() };
   // It prints what clients send, raw, beside the service's own log.
   setLogVerbosity(logVerbosity.NONE);
   const options: ChannelOptions = {
-    // For all but frames, which have a reader of their own; and how far a compressed one inflates before anybody sees it.
-    'grpc.max_receive_message_length': maxBatchBytes(maxFrameBytes),
     'grpc.enable_channelz': 0,
-    // Each open stream may hold an unfinished message.
-    'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+    'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
     // An agent behind a cut line is noticed after time + timeout.
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.keepalive_time_ms': limits.keepaliveSeconds * 1000,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutSeconds * 1000,
+    ...(connectionIdleSeconds > 0 && { 'grpc.max_connection_idle_ms': connectionIdleSeconds * 1000 }),
+    ...(connectionAgeSeconds > 0 && {
+      'grpc.max_connection_age_ms': connectionAgeSeconds * 1000,
+      'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceSeconds * 1000,
+    }),
   };
-  return new Server({ ...options, interceptors: [readMessagesWith(limits)] });
+  const interceptors = [readMessagesWith(messageLimits, SMALL_REQUEST_BYTES_MAX, receiving)];
+  const server = new Server({ ...options, interceptors });
+  setHttp2Options(server, {
+    settings: { maxHeaderListSize: limits.maxMetadataBytes },
+    maxHeaderListPairs: HEADERS_MAX,
+  });
+  return server;
 }
 
 /** The gRPC side of the house: the log service, health, reflection. */
@@ -89,37 +118,48 @@ export class GrpcServer {
   readonly #health = new Health([LOG_SERVICE]);
   readonly #calls = new Set<WriteCall>();
   readonly #conflicts: ConflictLog;
+  readonly #budget: ReceiveBudget;
+  readonly #connections: Connections;
+  readonly #deadlines: StreamDeadlines;
+  #refusalLoggedAtMs = Number.NEGATIVE_INFINITY;
   #draining = false;
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
     this.#conflicts = new ConflictLog(options.logger, () => performance.now());
-    this.#server = createServer(options.maxFrameBytes);
+    const { limits, clock, metrics } = options;
+    this.#budget = new ReceiveBudget(limits.maxReceiveBytes, clock);
+    this.#server = createServer(limits, this.#budget);
     this.#server.addService(logServiceDefinition, {
       WriteLogStream: (
         call: ServerReadableStream<Buffer, WriteLogResponse>,
         respond: sendUnaryData<WriteLogResponse>,
       ) => this.#track(new WriteLogStream(call, respond, this.#parts('WriteLogStream'))),
       WriteLogBatches: (call: ServerDuplexStream<Buffer, WriteLogAck>) =>
-        this.#track(new WriteLogBatches(call, this.#parts('WriteLogBatches'), maxBatchBytes(options.maxFrameBytes))),
+        this.#track(new WriteLogBatches(call, this.#parts('WriteLogBatches'), maxBatchBytes(limits.maxFrameBytes))),
     });
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#connections = new Connections({
+      max: limits.maxConnections,
+      handshakeMs: limits.handshakeSeconds * 1000,
+      clock,
+      accept: (socket) => injector.injectConnection(socket),
+      refused: (reason) => this.#refused(reason),
+    });
+    this.#deadlines = new StreamDeadlines(limits, clock, (reason) => metrics.streamsEnded.inc({ reason }));
+    metrics.observeGrpc(() => this.#usage);
     this.#health.addTo(this.#server);
     addReflection(this.#server, options.descriptorSet, REFLECTED);
   }
 
+  /** Connections, streams of frames, and bytes of messages that are not taken yet. */
+  get #usage(): GrpcUsage {
+    return { connections: this.#connections.count, streams: this.#calls.size, receiveBytes: this.#budget.bytes };
+  }
+
   /** Resolves to the port. @throws when the address can't be had */
   listen(): Promise<number> {
-    const { host, port } = this.#options;
-    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-        if (error === null) {
-          resolve(bound);
-        } else {
-          reject(error);
-        }
-      });
-    });
+    return this.#connections.listen(this.#options.host, this.#options.port);
   }
 
   get openCalls(): number {
@@ -137,23 +177,33 @@ export class GrpcServer {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#health.setServing(false);
+    this.#connections.stop();
     this.#server.tryShutdown(() => undefined);
     await this.#allEndedWithin(DRAIN_GRACE_MS);
     for (const call of this.#calls) {
-      call.shutDown();
+      call.giveUp(shuttingDown);
     }
     await Promise.all(Array.from(this.#calls, (call) => call.ended));
     // Statuses are on their way out of the sockets' buffers.
     await new Promise((resolve) => setTimeout(resolve, 50));
+    this.#deadlines.stop();
     this.#server.forceShutdown();
+    this.#connections.destroyAll();
   }
 
   /** A call ends before the server does: it is told when that goes down. */
   #track(call: WriteCall): void {
+    const { limits, metrics } = this.#options;
+    if (this.#calls.size >= limits.maxStreams) {
+      metrics.streamsEnded.inc({ reason: 'limit' });
+      call.giveUp(tooManyStreams);
+      return;
+    }
     this.#calls.add(call);
+    this.#deadlines.watch(call);
     void call.ended.then(() => this.#calls.delete(call));
     if (this.#draining) {
-      call.shutDown();
+      call.giveUp(shuttingDown);
     }
   }
 
@@ -171,6 +221,9 @@ export class GrpcServer {
       },
       handled: (code) => metrics.grpcHandled.inc({ grpc_method: method, grpc_code: status[code] }),
       failed(error) {
+        if (error instanceof Overload) {
+          metrics.streamsEnded.inc({ reason: 'overload' });
+        }
         // The disk's own failures are logged where they happen, and an overload is the metrics' business.
         if (!(error instanceof StorageError || error instanceof Overload)) {
           const what =
@@ -179,6 +232,18 @@ export class GrpcServer {
         }
       },
     };
+  }
+
+  /** Said once a minute: whoever attacks must not fill the log as well. */
+  #refused(reason: 'limit' | 'handshake'): void {
+    const { clock, metrics, logger, limits } = this.#options;
+    metrics.connectionsRefused.inc({ reason });
+    const nowMs = clock.monotonicMs();
+    if (reason === 'limit' && nowMs - this.#refusalLoggedAtMs >= REFUSAL_LOG_INTERVAL_MS) {
+      this.#refusalLoggedAtMs = nowMs;
+      const sentence = 'connections are refused: as many are open as GRPC_MAX_CONNECTIONS allows';
+      logger.warn({ connections: limits.maxConnections }, sentence);
+    }
   }
 
   async #allEndedWithin(graceMs: number): Promise<void> {

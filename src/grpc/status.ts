@@ -4,6 +4,7 @@ import { ManifestTooNew } from '../segment/manifest-store.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 import { Conflict, LookupFailed } from '../session/conflict.js';
+import { ACCEPTED_ENCODINGS, UNKNOWN_ENCODING } from './inflater.js';
 
 /** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent. */
 
@@ -22,9 +23,13 @@ export interface Progress {
   readonly written: number;
 }
 
+/** The stream ended inside a frame. */
+export const TORN_FRAME: FrameProblem = { field: 'frame', reason: 'is cut off: the stream ended before it did' };
+
 /**
  * A frame that can never be stored: INVALID_ARGUMENT with its index, counted from 0 within the call, and its field; ALREADY_EXISTS,
- * and the session's last seq beside them, when its number is used for another one.
+ * and the session's last seq beside them, when its number is used for another one; UNIMPLEMENTED when it is compressed in a
+ * way that is not known here.
  */
 export function refusedFrame(index: number, problem: FrameProblem, progress: Progress): StatusObject {
   const metadata = progressTrailers(progress);
@@ -35,17 +40,47 @@ export function refusedFrame(index: number, problem: FrameProblem, progress: Pro
     metadata.set('logweir-last-seq', String(problem.lastSeq));
     return { code: status.ALREADY_EXISTS, details, metadata };
   }
-  return { code: status.INVALID_ARGUMENT, details, metadata };
+  return { code: codeOf(problem, metadata), details, metadata };
+}
+
+/** gRPC's compression.md has the encodings that would do named beside UNIMPLEMENTED. */
+function codeOf(problem: FrameProblem, metadata: Metadata): status {
+  if (problem !== UNKNOWN_ENCODING) {
+    return status.INVALID_ARGUMENT;
+  }
+  metadata.set('grpc-accept-encoding', ACCEPTED_ENCODINGS);
+  return status.UNIMPLEMENTED;
 }
 
 /** A message that can't be read as a batch, or comes out of order: the stream can't go on. */
 export function invalidBatch(lastBatchId: number, problem: FrameProblem): StatusObject {
   const where = lastBatchId < 0 ? 'the first batch' : `the batch after batch_id ${lastBatchId}`;
-  return {
-    code: status.INVALID_ARGUMENT,
-    details: `${where}: ${problem.field} ${problem.reason}`,
-    metadata: new Metadata(),
-  };
+  const metadata = new Metadata();
+  return { code: codeOf(problem, metadata), details: `${where}: ${problem.field} ${problem.reason}`, metadata };
+}
+
+/** Nothing came for as long as a stream may be silent. */
+export function silentStream(seconds: number, isFirst: boolean, progress: Progress): StatusObject {
+  const since = isFirst ? 'since the stream was opened' : 'on this stream';
+  return goOnAnew(`nothing came ${since} for ${seconds} s`, progress);
+}
+
+export function agedConnection(progress: Progress): StatusObject {
+  return goOnAnew('the connection is closed for its age', progress);
+}
+
+function goOnAnew(why: string, progress: Progress): StatusObject {
+  const details = `${why}; ${progress.written} frames of this stream were stored: open another one to go on`;
+  return { code: status.UNAVAILABLE, details, metadata: progressTrailers(progress) };
+}
+
+/** One stream more than GRPC_MAX_STREAMS. */
+export function tooManyStreams(progress: Progress): StatusObject {
+  const code = status.RESOURCE_EXHAUSTED;
+  const details = 'as many streams are open as this server allows';
+  const metadata = progressTrailers(progress);
+  metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
+  return { code, details, metadata };
 }
 
 /** The server goes down; the same call can be made again once it is back. */

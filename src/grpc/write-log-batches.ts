@@ -1,12 +1,13 @@
-import type { ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
+import { type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js';
 import { BatchView } from '../frame/batch-view.js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
 import type { FrameError } from './generated/logging/v1/FrameError.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
+import type { MessageReader } from './message-reader.js';
+import { messageReaderOf } from './read-messages.js';
 import { sessionRanges } from './session-ranges.js';
-import { invalidBatch, notStored, type Progress, shuttingDown } from './status.js';
+import { invalidBatch, notStored, type Progress, TORN_FRAME } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
 /**
@@ -35,6 +36,7 @@ interface Group {
  */
 export class WriteLogBatches implements WriteCall {
   readonly ended: Promise<void>;
+  readonly reader: MessageReader;
   readonly #call: ServerDuplexStream<Buffer, WriteLogAck>;
   readonly #parts: WriteCallParts;
   readonly #maxBatchBytes: number;
@@ -43,7 +45,7 @@ export class WriteLogBatches implements WriteCall {
   #taken: Promise<void> | null = null;
   /** Ends the call once what was taken is acknowledged. */
   #refusal: StatusObject | null = null;
-  #goingDown = false;
+  #giveUp: ((progress: Progress) => StatusObject) | null = null;
   /** Reasons not to read at the moment. */
   #pauses = 0;
   #lastBatchId = -1;
@@ -63,34 +65,48 @@ export class WriteLogBatches implements WriteCall {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
+    this.reader = messageReaderOf(call);
+    this.reader.onRefused = (error) => this.#fail(error);
     call.on('data', (message: Buffer) => {
-      this.#taken = this.#take(message);
+      if (this.#state === 'reading') {
+        const compressed = this.reader.received();
+        this.#taken = compressed ? this.#pauseUntil(this.#inflateAndTake(message)) : this.#take(message, null);
+      }
     });
     // A disconnect looks like an end too; what is acknowledged then goes nowhere.
     call.on('end', () => void this.#end());
     call.on('error', () => this.#finish(status.CANCELLED));
     call.on('cancelled', () => this.#finish(status.CANCELLED));
-    this.#taken = this.#relieve(parts.newIntake());
+    this.#taken = this.#relieve(parts.newIntake(this));
   }
 
-  shutDown(): void {
-    this.#goingDown = true;
+  get isReading(): boolean {
+    return this.#state === 'reading' && this.#pauses === 0;
+  }
+
+  giveUp(answer: (progress: Progress) => StatusObject): void {
+    this.#giveUp ??= answer;
     void this.#end();
   }
 
-  /** Does not throw: the call ends instead. */
-  async #take(message: Buffer): Promise<void> {
-    if (this.#state !== 'reading') {
-      return;
+  async #inflateAndTake(message: Buffer): Promise<void> {
+    const { outcome, release } = await this.reader.inflate(message);
+    try {
+      await (Buffer.isBuffer(outcome) ? this.#take(outcome, null) : this.#take(message, outcome));
+    } finally {
+      release();
     }
-    const problem = this.#parse(message);
+  }
+
+  /** Does not throw: the call ends instead. */
+  async #take(message: Buffer, unreadable: FrameProblem | null): Promise<void> {
+    const problem = unreadable ?? this.#parse(message);
     if (problem !== null) {
-      this.#parts.refused(problem);
-      this.#refusal ??= invalidBatch(this.#lastBatchId, problem);
+      this.#invalid(problem);
       void this.#end();
       return;
     }
-    this.#group ??= { intake: this.#parts.newIntake(), batchId: 0, rejected: [] };
+    this.#group ??= { intake: this.#parts.newIntake(this), batchId: 0, rejected: [] };
     const group = this.#group;
     group.batchId = this.#batch.batchId;
     this.#lastBatchId = this.#batch.batchId;
@@ -166,14 +182,23 @@ export class WriteLogBatches implements WriteCall {
     try {
       await ready;
     } catch (error) {
-      this.#parts.failed(error);
-      this.#refusal ??= notStored(error, this.#progress);
-      void this.#end();
+      this.#fail(error);
     }
     this.#pauses--;
     if (this.#pauses === 0) {
       this.#call.resume();
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#parts.failed(error);
+    this.#refusal ??= notStored(error, this.#progress);
+    void this.#end();
+  }
+
+  #invalid(problem: FrameProblem): void {
+    this.#parts.refused(problem);
+    this.#refusal ??= invalidBatch(this.#lastBatchId, problem);
   }
 
   /** Starts acknowledging unless that is under way: it goes on with what gathered meanwhile. Does not reject. */
@@ -234,12 +259,17 @@ export class WriteLogBatches implements WriteCall {
       return;
     }
     this.#state = 'ending';
+    const torn = this.reader.isTorn;
+    this.reader.close();
     if (this.#refusal === null) {
       // `end` may be emitted while the last batch waits for a session.
       await this.#taken;
     }
     await this.#acknowledge();
-    this.#close(this.#refusal ?? (this.#goingDown ? shuttingDown(this.#progress) : null));
+    if (this.#refusal === null && this.#giveUp === null && torn && !this.#call.cancelled) {
+      this.#invalid(TORN_FRAME);
+    }
+    this.#close(this.#refusal ?? this.#giveUp?.(this.#progress) ?? null);
   }
 
   get #progress(): Progress {
@@ -262,6 +292,7 @@ export class WriteLogBatches implements WriteCall {
   #finish(code: status): void {
     if (this.#state !== 'ended') {
       this.#state = 'ended';
+      this.reader.close();
       this.#parts.handled(code);
       this.#resolveEnded();
     }

@@ -2,8 +2,10 @@ import { type ServerReadableStream, type StatusObject, type sendUnaryData, statu
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Intake, StoredRange } from '../session/intake.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
+import type { MessageReader } from './message-reader.js';
+import { messageReaderOf } from './read-messages.js';
 import { sessionRanges } from './session-ranges.js';
-import { notStored, refusedFrame, shuttingDown } from './status.js';
+import { notStored, type Progress, refusedFrame, TORN_FRAME } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
 const FRAMES_RECEIVED_MAX = 0xffff_ffff;
@@ -19,6 +21,7 @@ const FRAMES_RECEIVED_MAX = 0xffff_ffff;
  */
 export class WriteLogStream implements WriteCall {
   readonly ended: Promise<void>;
+  readonly reader: MessageReader;
   readonly #call: ServerReadableStream<Buffer, WriteLogResponse>;
   readonly #respond: sendUnaryData<WriteLogResponse>;
   readonly #parts: WriteCallParts;
@@ -27,7 +30,7 @@ export class WriteLogStream implements WriteCall {
   #waiting: Promise<void> | null = null;
   /** Answers the call instead of the response. */
   #refusal: StatusObject | null = null;
-  #goingDown = false;
+  #giveUp: ((progress: Progress) => StatusObject) | null = null;
   #state: 'reading' | 'ending' | 'ended' = 'reading';
   #resolveEnded: () => void = () => undefined;
 
@@ -39,11 +42,19 @@ export class WriteLogStream implements WriteCall {
     this.#call = call;
     this.#respond = respond;
     this.#parts = parts;
-    this.#intake = parts.newIntake();
+    this.#intake = parts.newIntake(this);
+    this.reader = messageReaderOf(call);
+    this.reader.onRefused = (error) => this.#fail(error);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    call.on('data', (frame: Buffer) => this.#take(frame));
+    call.on('data', (frame: Buffer) => {
+      if (this.#state === 'reading' && this.reader.received()) {
+        this.#waiting = this.#pauseUntil(this.#inflateAndTake(frame));
+      } else {
+        this.#take(frame);
+      }
+    });
     // A disconnect looks like an end too; the response then goes nowhere.
     call.on('end', () => void this.#end());
     call.on('error', () => void this.#end());
@@ -51,8 +62,12 @@ export class WriteLogStream implements WriteCall {
     this.#relieve();
   }
 
-  shutDown(): void {
-    this.#goingDown = true;
+  get isReading(): boolean {
+    return this.#state === 'reading' && this.#waiting === null;
+  }
+
+  giveUp(answer: (progress: Progress) => StatusObject): void {
+    this.#giveUp ??= answer;
     void this.#end();
   }
 
@@ -67,6 +82,15 @@ export class WriteLogStream implements WriteCall {
       this.#waiting = this.#pauseUntil(result);
     } else {
       this.#invalid(result);
+    }
+  }
+
+  async #inflateAndTake(message: Buffer): Promise<FrameProblem | null> {
+    const { outcome, release } = await this.reader.inflate(message);
+    try {
+      return Buffer.isBuffer(outcome) ? await this.#intake.take(outcome, 0, outcome.length) : outcome;
+    } finally {
+      release();
     }
   }
 
@@ -86,13 +110,17 @@ export class WriteLogStream implements WriteCall {
         this.#invalid(problem);
       }
     } catch (error) {
-      this.#parts.failed(error);
-      this.#refusal ??= notStored(error, this.#intake);
-      void this.#end();
+      this.#fail(error);
     }
     this.#waiting = null;
     this.#relieve();
     this.#call.resume();
+  }
+
+  #fail(error: unknown): void {
+    this.#parts.failed(error);
+    this.#refusal ??= notStored(error, this.#intake);
+    void this.#end();
   }
 
   #invalid(problem: FrameProblem): void {
@@ -106,11 +134,14 @@ export class WriteLogStream implements WriteCall {
       return;
     }
     this.#state = 'ending';
+    const torn = this.reader.isTorn;
+    this.reader.close();
     await this.#waiting;
     try {
       const ranges = await this.#intake.settle();
-      if (this.#refusal === null && this.#goingDown) {
-        this.#refusal = shuttingDown(this.#intake);
+      this.#refusal ??= this.#giveUp?.(this.#intake) ?? null;
+      if (this.#refusal === null && torn && !this.#call.cancelled) {
+        this.#invalid(TORN_FRAME);
       }
       if (this.#refusal === null) {
         this.#acknowledge(ranges);

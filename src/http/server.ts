@@ -12,6 +12,7 @@ export interface HttpServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  readonly maxConnections: number;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'registry'>;
   readonly readiness: () => Readiness;
@@ -27,6 +28,10 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
+/** Headers and requests are looked at for their time limits this often. */
+const CHECK_INTERVAL_MS = 2_000;
+/** Nothing goes either way for so long: a client that does not read its answer. */
+const SOCKET_TIMEOUT_MS = 60_000;
 const CLOSE_GRACE_MS = 5_000;
 
 /** Rejects with the error of listen (`code` EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND). */
@@ -42,6 +47,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
     },
     (request, response) => {
       response.setHeader('X-Content-Type-Options', 'nosniff');
@@ -54,6 +60,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       void answer(request, response, routes, options.logger);
     },
   );
+  server.maxConnections = options.maxConnections;
+  server.timeout = SOCKET_TIMEOUT_MS;
   server.on('clientError', refuseMalformed);
   await listen(server, options.host, options.port);
   return {

@@ -58,16 +58,25 @@ export class Intake {
   readonly #admission: Admission;
   readonly #limits: IntakeLimits;
   readonly #counts: IntakeCounts;
+  readonly #flow: object;
   readonly #touched = new Map<SessionWriter, Touched>();
   readonly #folded = new Map<string, StoredRange>();
   #foldAt = FOLD_AT_MIN;
   #current: Touched | null = null;
 
-  constructor(registry: SessionRegistry, admission: Admission, limits: IntakeLimits, counts: IntakeCounts) {
+  /** @param flow the stream, for the lanes: streams take turns */
+  constructor(
+    registry: SessionRegistry,
+    admission: Admission,
+    limits: IntakeLimits,
+    counts: IntakeCounts,
+    flow: object,
+  ) {
     this.#registry = registry;
     this.#admission = admission;
     this.#limits = limits;
     this.#counts = counts;
+    this.#flow = flow;
   }
 
   /**
@@ -136,6 +145,7 @@ export class Intake {
   }
 
   #touchedOf(writer: SessionWriter): Touched {
+    writer.flow = this.#flow;
     let touched = this.#touched.get(writer);
     if (touched === undefined) {
       if (this.#touched.size >= this.#foldAt) {

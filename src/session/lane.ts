@@ -1,7 +1,9 @@
 /**
  * Bounded work on many sessions.
  *
- * *Ordering*: first come, first served. *Gathering*: work that becomes due starts after the current turn of the event
+ * *Ordering*: flows take turns, and within a flow it is first come, first served. A flow is whatever must not delay
+ * another: work of a stream that opens twenty thousand sessions stands in one line, and the work of any other stream is
+ * next but one for each stream that waits. *Gathering*: work that becomes due starts after the current turn of the event
  * loop, so everything that one turn read from the sockets is one batch; while all places are taken, more gathers. That
  * is the group commit: nothing sleeps, and batches grow with the load by themselves.
  */
@@ -9,16 +11,21 @@ export class Lane {
   readonly #placesMax: number;
   #taken = 0;
   #scheduled = false;
-  #queue: (() => Promise<void>)[] = [];
-  #head = 0;
+  /** Those with work, the one whose turn is next first. */
+  readonly #flows = new Map<object, Line>();
 
   constructor(placesMax: number) {
     this.#placesMax = placesMax;
   }
 
-  /** Runs `work` when there is a place. `work` must not reject. */
-  enqueue(work: () => Promise<void>): void {
-    this.#queue.push(work);
+  /** Runs `work` when there is a place and it is its flow's turn. `work` must not reject. */
+  enqueue(work: () => Promise<void>, flow: object): void {
+    const line = this.#flows.get(flow);
+    if (line === undefined) {
+      this.#flows.set(flow, new Line(work));
+    } else {
+      line.push(work);
+    }
     if (!this.#scheduled && this.#taken < this.#placesMax) {
       this.#scheduled = true;
       setImmediate(() => {
@@ -29,14 +36,19 @@ export class Lane {
   }
 
   #fill(): void {
-    while (this.#taken < this.#placesMax && this.#head < this.#queue.length) {
-      const work = this.#queue[this.#head++];
-      if (work !== undefined) {
-        this.#taken++;
-        void this.#run(work);
+    for (const [flow, line] of this.#flows) {
+      if (this.#taken >= this.#placesMax) {
+        return;
       }
+      // Behind all others, where this loop comes to it again.
+      this.#flows.delete(flow);
+      const work = line.shift();
+      if (!line.isEmpty) {
+        this.#flows.set(flow, line);
+      }
+      this.#taken++;
+      void this.#run(work);
     }
-    this.#compact();
   }
 
   async #run(work: () => Promise<void>): Promise<void> {
@@ -44,15 +56,35 @@ export class Lane {
     this.#taken--;
     this.#fill();
   }
+}
 
-  /** An array shifted at its front would cost its length each time. */
-  #compact(): void {
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    } else if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
+/** The work of one flow, never empty while the lane has it. */
+class Line {
+  #works: (() => Promise<void>)[];
+  #head = 0;
+
+  constructor(first: () => Promise<void>) {
+    this.#works = [first];
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#works.length;
+  }
+
+  push(work: () => Promise<void>): void {
+    this.#works.push(work);
+  }
+
+  shift(): () => Promise<void> {
+    const work = this.#works[this.#head++];
+    if (work === undefined) {
+      throw new Error('a line without work is kept by no lane');
+    }
+    // An array shifted at its front would cost its length each time.
+    if (this.#head > 1024 && this.#head * 2 > this.#works.length) {
+      this.#works = this.#works.slice(this.#head);
       this.#head = 0;
     }
+    return work;
   }
 }

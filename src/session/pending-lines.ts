@@ -33,6 +33,8 @@ export interface Batch {
 /** Where the loop gets its lines from: the session's writer. */
 export interface BatchSource {
   readonly sessionId: string;
+  /** Whose lines came last: what the lanes let take turns. */
+  readonly flow: object;
   /** Everything that gathered since the last call, or null. */
   takeBatch(): Batch | null;
   readonly hasBatch: boolean;

@@ -28,6 +28,8 @@ export class SessionWriter implements BatchSource, NumberedLog {
   nextInSlot: SessionWriter | null = null;
   /** Forgotten by the registry: whoever holds it must look the session up again. */
   retired = false;
+  /** Set by whoever brings frames. */
+  flow: object = this;
 
   readonly #context: WriterContext;
   readonly #idJson: Uint8Array;

@@ -78,9 +78,9 @@ export class Sessions {
     this.registry.start(this.#options.flushIntervalMs);
   }
 
-  /** One for each stream of frames. */
-  newIntake(): Intake {
-    return new Intake(this.registry, this.#context.admission, this.#options, this.#options.counts);
+  /** @param flow one for each stream of frames, however many intakes it has */
+  newIntake(flow: object = {}): Intake {
+    return new Intake(this.registry, this.#context.admission, this.#options, this.#options.counts, flow);
   }
 
   /** Gives one descriptor back. Resolves to false when there is none to give. */

@@ -58,7 +58,8 @@ export class StoredLookups {
   /** Runs `read` when there is a place. @throws LookupFailed */
   inTurn<Result>(read: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#lane.enqueue(() => read().then(resolve, (error: unknown) => reject(new LookupFailed(error))));
+      // A stream waits for one lookup at a time: they need not take turns.
+      this.#lane.enqueue(() => read().then(resolve, (error: unknown) => reject(new LookupFailed(error))), this);
     });
   }
 

@@ -104,7 +104,7 @@ export class WriteLoop implements OpenFileOwner {
   syncInBackground(): void {
     if (!this.#syncQueued && this.#segment.unsynced) {
       this.#syncQueued = true;
-      this.#context.syncLane.enqueue(this.#runBackgroundSync);
+      this.#context.syncLane.enqueue(this.#runBackgroundSync, this.#source.flow);
     }
   }
 
@@ -147,7 +147,7 @@ export class WriteLoop implements OpenFileOwner {
 
   #enqueue(): void {
     this.#phase = 'queued';
-    this.#context.writeLane.enqueue(this.#runTurn);
+    this.#context.writeLane.enqueue(this.#runTurn, this.#source.flow);
   }
 
   /** One place in a lane: everything that gathered is written, and synced when somebody waits. Never rejects. */

@@ -25,6 +25,13 @@ export interface GaugeSources {
   redisUp(): boolean;
 }
 
+/** What peers use of the gRPC server, read at each scrape. */
+export interface GrpcUsage {
+  readonly connections: number;
+  readonly streams: number;
+  readonly receiveBytes: number;
+}
+
 /** All metrics of the process. Never labelled by session or user: ten thousand sessions would make a scrape of megabytes. */
 export class Metrics {
   readonly registry = new Registry();
@@ -51,6 +58,8 @@ export class Metrics {
   readonly announcements: Counter<'result'>;
   readonly quarantinedBytes: Counter;
   readonly grpcHandled: Counter<'grpc_method' | 'grpc_code'>;
+  readonly streamsEnded: Counter<'reason'>;
+  readonly connectionsRefused: Counter<'reason'>;
 
   constructor(build: { version: string }) {
     const registers = [this.registry];
@@ -179,32 +188,64 @@ export class Metrics {
       labelNames: ['grpc_method', 'grpc_code'],
       registers,
     });
+    this.streamsEnded = new Counter({
+      name: 'logweir_streams_ended_total',
+      help: 'Streams that the server ended for a limit, by reason; each was told, and may be made again.',
+      labelNames: ['reason'],
+      registers,
+    });
+    for (const reason of ['overload', 'limit', 'first_frame', 'idle', 'connection_age']) {
+      this.streamsEnded.inc({ reason }, 0);
+    }
+    this.connectionsRefused = new Counter({
+      name: 'logweir_connections_refused_total',
+      help: 'Connections to the gRPC port that were closed at once: over the limit, or no HTTP/2 handshake.',
+      labelNames: ['reason'],
+      registers,
+    });
+    for (const reason of ['limit', 'handshake']) {
+      this.connectionsRefused.inc({ reason }, 0);
+    }
   }
 
   /** Connects the gauges to the parts that know; once, when the service is composed. */
   observe(sources: GaugeSources): void {
-    const registers = [this.registry];
-    const gauge = (name: string, help: string, read: () => number): void => {
-      const instrument: Gauge = new Gauge({ name, help, registers, collect: () => instrument.set(read()) });
-    };
-    gauge('logweir_sessions_open', 'Sessions held in memory.', () => sources.openSessions());
-    gauge('logweir_files_open', 'Open active segment files.', () => sources.openFiles());
-    gauge(
+    this.#gauge('logweir_sessions_open', 'Sessions held in memory.', () => sources.openSessions());
+    this.#gauge('logweir_files_open', 'Open active segment files.', () => sources.openFiles());
+    this.#gauge(
       'logweir_queue_bytes',
       'Encoded lines that are held in memory: not durable yet, or with LOG_FSYNC=never not written.',
       () => sources.queueBytes(),
     );
-    gauge('logweir_compression_queue_segments', 'Sealed segments whose steps are not all done.', () =>
+    this.#gauge('logweir_compression_queue_segments', 'Sealed segments whose steps are not all done.', () =>
       sources.compressionQueue(),
     );
-    gauge('logweir_outbox_records', 'Events that are not announced yet.', () => sources.outboxRecords());
-    gauge(
+    this.#gauge('logweir_outbox_records', 'Events that are not announced yet.', () => sources.outboxRecords());
+    this.#gauge(
       'logweir_outbox_oldest_seconds',
       'Age of the oldest event that is not announced yet; 0 when there is none.',
       () => sources.outboxOldestSeconds(),
     );
-    gauge('logweir_redis_up', '1 while the Redis connection is usable, else 0 (also when none is configured).', () =>
-      sources.redisUp() ? 1 : 0,
+    this.#gauge(
+      'logweir_redis_up',
+      '1 while the Redis connection is usable, else 0 (also when none is configured).',
+      () => (sources.redisUp() ? 1 : 0),
     );
+  }
+
+  /** The same for the gRPC server, which knows by itself. */
+  observeGrpc(usage: () => GrpcUsage): void {
+    this.#gauge('logweir_connections_open', 'Connections to the gRPC port.', () => usage().connections);
+    this.#gauge('logweir_streams_open', 'Open calls that bring frames.', () => usage().streams);
+    this.#gauge(
+      'logweir_receive_bytes',
+      'Memory claimed for large messages that are still arriving, and for inflating compressed ones.',
+      () => usage().receiveBytes,
+    );
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const registers = [this.registry];
+    const instrument: Gauge = new Gauge({ name, help, registers, collect: () => instrument.set(read()) });
   }
 }

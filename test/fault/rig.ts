@@ -66,7 +66,7 @@ export class Rig {
         ...environment,
       },
       [],
-      binary,
+      binary === undefined ? undefined : ['--enable-source-maps', binary, 'serve'],
     );
     this.#servers.push(server);
     return server;

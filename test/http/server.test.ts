@@ -12,6 +12,7 @@ const servers: RunningHttpServer[] = [];
 
 async function start(overrides: Partial<Parameters<typeof startHttpServer>[0]> = {}): Promise<RunningHttpServer> {
   const server = await startHttpServer({
+    maxConnections: 100,
     host: '127.0.0.1',
     port: 0,
     logger: silentLogger,

@@ -19,14 +19,14 @@ export interface ServerProcess {
 /**
  * The real binary in a process of its own, on free ports. Resolves when it says that it is ready.
  * @param through a command that becomes the command behind it (`exec`), as `nsenter` and `env` do
- * @param binary another build of it
+ * @param program of Node, when it is to be another server than `logweir serve`
  */
 export async function startServer(
   environment: Record<string, string>,
   through: readonly string[] = [],
-  binary = BINARY,
+  program: readonly string[] = ['--enable-source-maps', BINARY, 'serve'],
 ): Promise<ServerProcess> {
-  const [command, ...args] = [...through, process.execPath, '--enable-source-maps', binary, 'serve'];
+  const [command = process.execPath, ...args] = [...through, process.execPath, ...program];
   const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], GRPC_PORT: '0', HTTP_PORT: '0', NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],

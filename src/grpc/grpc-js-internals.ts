@@ -1,0 +1,35 @@
+/**
+ * What grpc-js keeps to itself and has no option for, in one place: how it takes messages out of a stream, and the options
+ * of its HTTP/2 server. test/grpc/grpc-js-internals.test.ts fails when a version moves any of it.
+ */
+import type { ServerHttp2Stream, ServerOptions } from 'node:http2';
+import type { Server, ServerInterceptingCallInterface } from '@grpc/grpc-js';
+
+/** What grpc-js gives the chunks of a stream's data to. It takes messages back, each with its 5-byte header. */
+export interface MessageDecoder {
+  write(data: Buffer): Buffer[];
+}
+
+/** A call as the interceptor gets it. */
+export interface BaseCall extends ServerInterceptingCallInterface {
+  decoder: MessageDecoder;
+  readonly incomingEncoding: string;
+  readonly stream: ServerHttp2Stream;
+}
+
+export function baseCallOf(call: ServerInterceptingCallInterface): BaseCall {
+  if (!('decoder' in call && 'incomingEncoding' in call && 'stream' in call)) {
+    throw new Error('this version of grpc-js is unknown: a call has no decoder, incomingEncoding or stream');
+  }
+  return call as BaseCall;
+}
+
+interface ServerInternals {
+  commonServerOptions: ServerOptions;
+}
+
+/** Adds to the options that its HTTP/2 servers are made with. To be called before there is one. */
+export function setHttp2Options(server: Server, options: ServerOptions): void {
+  const { commonServerOptions } = server as unknown as ServerInternals;
+  Object.assign(commonServerOptions, options, { settings: { ...commonServerOptions.settings, ...options.settings } });
+}
