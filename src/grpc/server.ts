@@ -5,6 +5,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerReadableStream,
+  type ServerUnaryCall,
   type sendUnaryData,
   setLogVerbosity,
   status,
@@ -16,9 +17,12 @@ import type { Intake } from '../session/intake.js';
 import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
+import { GET_SESSION_BYTES_MAX, getSession, type SessionSources } from './get-session.js';
 import { Health } from './health.js';
+import { LOG_READER, logReaderDefinition } from './log-reader.js';
 import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
 import { readMessagesWith } from './message-reader.js';
 import { addReflection } from './reflection.js';
@@ -34,6 +38,7 @@ const SMALL_REQUEST_BYTES_MAX = 4096;
 
 const REFLECTED = [
   LOG_SERVICE,
+  LOG_READER,
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
@@ -47,6 +52,7 @@ export interface GrpcServerOptions {
   readonly durable: boolean;
   readonly descriptorSet: Buffer;
   readonly newIntake: () => Intake;
+  readonly sessions: SessionSources;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -61,6 +67,7 @@ export function createServer(maxFrameBytes: number): Server {
   const limits = new Map([
     [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
     [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
+    [logReaderDefinition.GetSession.path, GET_SESSION_BYTES_MAX],
     ['/grpc.health.v1.Health/Check', SMALL_REQUEST_BYTES_MAX],
     ['/grpc.health.v1.Health/Watch', SMALL_REQUEST_BYTES_MAX],
     ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', SMALL_REQUEST_BYTES_MAX],
@@ -86,7 +93,7 @@ export function createServer(maxFrameBytes: number): Server {
 export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #server: Server;
-  readonly #health = new Health([LOG_SERVICE]);
+  readonly #health = new Health([LOG_SERVICE, LOG_READER]);
   readonly #calls = new Set<WriteCall>();
   readonly #conflicts: ConflictLog;
   #draining = false;
@@ -102,6 +109,12 @@ export class GrpcServer {
       ) => this.#track(new WriteLogStream(call, respond, this.#parts('WriteLogStream'))),
       WriteLogBatches: (call: ServerDuplexStream<Buffer, WriteLogAck>) =>
         this.#track(new WriteLogBatches(call, this.#parts('WriteLogBatches'), maxBatchBytes(options.maxFrameBytes))),
+    });
+    this.#server.addService(logReaderDefinition, {
+      GetSession: (call: ServerUnaryCall<Buffer, SessionInfo>, respond: sendUnaryData<SessionInfo>) => {
+        const { handled, failed } = this.#parts('GetSession');
+        void getSession(call, respond, { sources: options.sessions, handled, failed });
+      },
     });
     this.#health.addTo(this.#server);
     addReflection(this.#server, options.descriptorSet, REFLECTED);
