@@ -10,9 +10,9 @@ export function storedClause(report: ProducerReport, sessionId: string | null): 
   const why = report.error === null ? '' : ` (${printable(report.error.message)})`;
   const stored = `${humanLines(report.storedLines)} stored${rangeOf(report, sessionId)}`;
   if (report.refusedAt !== null) {
-    // The server took nothing behind the refused frame, and nothing was sent again.
+    // What was not under way when the server refused the frame was not sent.
     const after = report.unconfirmed === 0 ? '' : `, ${humanLines(report.unconfirmedLines)} after it not stored`;
-    return `${stored}, 1 line refused${after}${why}`;
+    return `${stored}, ${humanLines(report.refused)} refused${after}${why}`;
   }
   return report.unconfirmed === 0
     ? stored

@@ -57,9 +57,12 @@ export interface GrpcServerOptions {
   readonly metrics: Metrics;
 }
 
+/** What a client may always send as one batch, whatever LOG_MAX_FRAME_BYTES: it can't know that. */
+const BATCH_BYTES_MIN = 256 * 1024;
+
 /** A batch holds at least four frames of the largest size. */
 function maxBatchBytes(maxFrameBytes: number): number {
-  return 4 * maxFrameBytes;
+  return Math.max(BATCH_BYTES_MIN, 4 * maxFrameBytes);
 }
 
 /** The server without its services: what the ceiling of the benchmark is measured with, too. */
