@@ -120,7 +120,7 @@ export class FrameProducer {
   /** How things stand now; what is still under way counts as unconfirmed. */
   report(): ProducerReport {
     const error = this.#refusal ?? (this.#state.kind === 'streaming' ? null : this.#state.error);
-    return this.#tally.report(error ?? (this.#tally.lost > 0 ? this.#awayTooLong() : null));
+    return this.#tally.report(error ?? (this.#tally.lost > 0 ? WriteError.awayTooLong(this.#connection.server) : null));
   }
 
   /** Ends at once; what was not acknowledged stays unconfirmed. */
@@ -236,14 +236,18 @@ export class FrameProducer {
   }
 
   #acknowledged(ack: WriteLogAck): void {
-    const released = this.#pending.acknowledge(ack.batch_id);
-    const refused = this.#tally.acknowledge(ack, released);
+    for (const { batch_id: batchId, index, field, reason } of ack.rejected) {
+      // Of very many, some are named ahead of the acknowledgement that lets go of them.
+      if (this.#pending.reject(batchId, index)) {
+        this.#refusal ??= WriteError.refused(field, reason);
+      }
+    }
+    this.#tally.acknowledge(ack, this.#pending.acknowledge(ack.batch_id));
     this.#progressMs = performance.now();
     if (this.#state.kind === 'reconnecting') {
       this.#state = { kind: 'streaming' };
     }
-    if (refused !== null) {
-      this.#refusal ??= refused;
+    if (ack.rejected.length > 0) {
       this.#pending.dropAfter(this.#furthestId);
     }
     if (this.#pending.inFlight === 0) {
@@ -278,11 +282,6 @@ export class FrameProducer {
       this.#state = { kind: 'stopped', error };
     }
     this.#change.wake();
-  }
-
-  #awayTooLong(): WriteError {
-    const sentence = `logweir at ${this.#connection.server} was away for longer than frames could be kept`;
-    return new WriteError('UNREACHABLE', sentence);
   }
 
   #giveUpInMs(): number {

@@ -27,6 +27,8 @@ export interface Batch {
   /** What it costs in memory. */
   readonly bytes: number;
   readonly isLarge: boolean;
+  /** Indices of frames that the server has refused, in the order it named them. */
+  readonly rejected: number[];
 }
 
 /**
@@ -122,6 +124,16 @@ export class PendingBatches {
     this.#sent = 0;
   }
 
+  /** Marks a frame of a sent batch; false when it is marked already, or not known. */
+  reject(batchId: number, index: number): boolean {
+    const batch = this.#closed.find(({ id }) => id === batchId);
+    if (batch === undefined || index >= batch.places.length || batch.rejected.includes(index)) {
+      return false;
+    }
+    batch.rejected.push(index);
+    return true;
+  }
+
   /** Lets go of the sent batches up to `batchId`, and returns them. */
   acknowledge(batchId: number): Batch[] {
     let count = 0;
@@ -148,7 +160,7 @@ export class PendingBatches {
     const message = this.#encoder.take(length, this.#id + 1);
     const isLarge = message.length > this.#limits.batchBytesMax;
     const [places, lines, bytes] = [this.#places, this.#lines, this.#gatheredBytes];
-    this.#closed.push({ id: this.#id, message, places, lines, bytes, isLarge });
+    this.#closed.push({ id: this.#id, message, places, lines, bytes, isLarge, rejected: [] });
     this.#id++;
     this.#places = [];
     this.#lines = [];

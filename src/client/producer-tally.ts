@@ -1,7 +1,7 @@
 import type { WriteLogAck__Output as WriteLogAck } from '../grpc/generated/logging/v1/WriteLogAck.js';
 import type { Batch } from './pending-batches.js';
 import type { ProducerReport, SessionRange } from './producer-report.js';
-import { WriteError } from './write-error.js';
+import type { WriteError } from './write-error.js';
 
 /** What became of a producer's frames, in numbers. */
 export class ProducerTally {
@@ -37,28 +37,21 @@ export class ProducerTally {
     return ++this.taken;
   }
 
-  /** Counts what an acknowledgement let go of. Returns the first frame it refuses, if there is one. */
-  acknowledge(ack: WriteLogAck, released: readonly Batch[]): WriteError | null {
-    for (const { lines } of released) {
-      this.#stored += lines.length;
+  /** Counts what an acknowledgement let go of. */
+  acknowledge(ack: WriteLogAck, released: readonly Batch[]): void {
+    for (const { lines, places, rejected } of released) {
+      this.#stored += lines.length - rejected.length;
       this.#storedLines += lines.reduce((sum, count) => sum + count, 0);
+      for (const index of rejected) {
+        const count = lines[index] ?? 0;
+        this.#storedLines -= count;
+        this.refuse(places[index] ?? 0, count);
+      }
     }
     this.#duplicates += ack.duplicates;
     for (const { session_id: sessionId, first_seq: firstSeq, last_seq: lastSeq } of ack.sessions) {
       this.#ranges.set(sessionId, { sessionId, firstSeq: this.#ranges.get(sessionId)?.firstSeq ?? firstSeq, lastSeq });
     }
-    let first: WriteError | null = null;
-    for (const { batch_id: batchId, index, field, reason } of ack.rejected) {
-      const batch = released.find(({ id }) => id === batchId);
-      const lines = batch?.lines[index];
-      if (batch !== undefined && lines !== undefined) {
-        this.#stored--;
-        this.#storedLines -= lines;
-        this.refuse(batch.places[index] ?? 0, lines);
-        first ??= WriteError.refused(field, reason);
-      }
-    }
-    return first;
   }
 
   /** Counts a frame that can never be stored. */

@@ -62,6 +62,11 @@ export class WriteError extends Error {
     return new WriteError('UNREACHABLE', `cannot reach logweir at ${server}: is \`logweir serve\` running?`, { cause });
   }
 
+  /** Frames were given up although the server is back. */
+  static awayTooLong(server: string): WriteError {
+    return new WriteError('UNREACHABLE', `logweir at ${server} was away for longer than frames could be kept`);
+  }
+
   /** Translates the status a call ended with. */
   static fromStatus(error: ServiceError, server: string): WriteError {
     const code = codeOf(error);

@@ -1,4 +1,7 @@
-/** `logweir send`: standard input becomes frames, a line each. Frames before a bad line are stored; those after it are not. */
+/**
+ * `logweir send`: standard input becomes frames, a line each. Sending ends at a bad line: frames before it are stored; of those after
+ * it, only what was under way when the server refused it.
+ */
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { frameTimeOf, type OutgoingFrame } from '../client/frame.js';
