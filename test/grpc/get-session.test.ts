@@ -96,6 +96,9 @@ describe('GetSession', () => {
     await service.writer.write([1, 2, 3, 4, 5].map((number) => marked('s', number)));
     await expect.poll(async () => (await service.reader.session('s')).status, { timeout: 30_000 }).toBe('idle');
     await expect.poll(() => metric(service.httpPort, 'logweir_sessions_open'), { timeout: 30_000 }).toBe(0);
+    // Segments that are still being finished would move while they are read.
+    const sealing = join(directory.path, 'sealing', 's');
+    await expect.poll(() => readdir(sealing).catch(() => []), { timeout: 30_000 }).toEqual([]);
     const finished = join(directory.path, 'sessions', 's');
     const segments = (await readdir(finished)).filter((name) => name.endsWith('.log.gz'));
     const sizes = await Promise.all(segments.map(async (name) => (await stat(join(finished, name))).size));
