@@ -41,7 +41,7 @@ const NUMBERINGS: readonly (readonly [string, Numbering])[] = [
 async function live(address: string, { frame, reached }: Numbering, onAcknowledged: (acknowledged: number) => void) {
   using reader = new ReaderClient(address);
   const info = await reader.getSession({ session_id: SESSION, producer_id: 'agent' });
-  if ('code' in info && info.code !== status.NOT_FOUND) {
+  if ('code' in info && status[info.code] !== 'NOT_FOUND') {
     throw new Error(`${info.code}: ${info.details}`);
   }
   const after = 'code' in info ? 0 : reached(info);
