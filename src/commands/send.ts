@@ -82,10 +82,14 @@ async function send(options: SendOptions, connection: LogConnection, io: Command
     watch.end();
     const report = producer.report();
     const refused = refusal(report);
-    const stored = storedClause(refused === null ? report : { ...report, error: null }, options.session ?? null);
+    const stored = storedClause(
+      refused === null ? report : { ...report, error: null },
+      options.session ?? null,
+      duplicatesClause(report),
+    );
     const name = options.session === undefined ? 'send' : printable(options.session);
     const why = problem ?? refused;
-    io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}${duplicatesClause(report)}\n`);
+    io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}\n`);
     return report;
   };
   io.onSecondSignal(() => {

@@ -5,10 +5,11 @@ import { printable } from './printable.js';
 /**
  * What became of the lines, in one clause: `5,231 lines stored (seq 1–5231)`, how many were not, and why.
  * @param sessionId null when there were several sessions
+ * @param duplicates stands behind the number of those stored
  */
-export function storedClause(report: ProducerReport, sessionId: string | null): string {
+export function storedClause(report: ProducerReport, sessionId: string | null, duplicates = ''): string {
   const why = report.error === null ? '' : ` (${printable(report.error.message)})`;
-  const stored = `${humanLines(report.storedLines)} stored${rangeOf(report, sessionId)}`;
+  const stored = `${humanLines(report.storedLines)} stored${rangeOf(report, sessionId)}${duplicates}`;
   if (report.refusedAt !== null) {
     // What was not under way when the server refused the frame was not sent.
     const after = report.unconfirmed === 0 ? '' : `, ${humanLines(report.unconfirmedLines)} after it not stored`;
