@@ -4,7 +4,7 @@ import { LONG_PRODUCER_ID, LONG_SESSION_ID, NO_SESSION_ID } from '../frame/frame
 import { PRODUCER_ID_BYTES_MAX, SESSION_ID_BYTES_MAX } from '../frame/limits.js';
 import { parseRfc3339 } from '../frame/rfc3339.js';
 import type { SessionSummary } from '../reading/session-list.js';
-import { StorageError } from '../segment/storage-error.js';
+import { isSystemError, StorageError } from '../segment/storage-error.js';
 import type { SessionPosition } from '../session/session-registry.js';
 import type { GetSessionRequest__Output as GetSessionRequest } from './generated/logging/v1/GetSessionRequest.js';
 import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
@@ -61,15 +61,10 @@ async function answerOf(bytes: Buffer, { sources, failed }: GetSessionParts): Pr
     const position = await sources.position(sessionId, producerId);
     return position.lastSeq === 0 ? unknownSession() : infoOf(sessionId, position, await sources.summarize(sessionId));
   } catch (error) {
-    const cause = ofDisk(error) ? StorageError.from(error) : error;
+    const cause = isSystemError(error) ? StorageError.from(error) : error;
     failed(cause);
     return notTold(cause);
   }
-}
-
-/** What a system call said, `EIO`; zlib and Node have codes of another form. */
-function ofDisk(error: unknown): boolean {
-  return /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException | null)?.code ?? '');
 }
 
 const deserialize = methodOf<GetSessionRequest, SessionInfo>(LOG_READER, 'GetSession').requestDeserialize;
