@@ -4,6 +4,7 @@ import type { Config } from './config.js';
 import { PROTOS_DIRECTORY } from './grpc/log-service.js';
 import { GrpcServer } from './grpc/server.js';
 import { startHttpServer } from './http/server.js';
+import { summarizeSession } from './reading/session-list.js';
 import { SessionReader } from './reading/session-reader.js';
 import { Announcer } from './sealing/announcer.js';
 import { Outbox } from './sealing/outbox.js';
@@ -157,6 +158,10 @@ async function startLocked(
     durable: config.fsync === 'ack',
     descriptorSet: readFileSync(join(PROTOS_DIRECTORY, 'logging.binpb')),
     newIntake: (flow) => sessions.newIntake(flow),
+    sessions: {
+      position: (sessionId, producerId) => sessions.registry.position(sessionId, producerId),
+      summarize: (sessionId) => summarizeSession(files, layout, sessionId),
+    },
     logger,
     metrics,
   });

@@ -131,6 +131,11 @@ test('frames from standard input, and from any gRPC client through reflection', 
   ]);
 });
 
+test('how far a session has come', { timeout: 120_000 }, () => {
+  const info = JSON.parse(shell(block('npx buf curl --protocol grpc'))) as object;
+  expect(info).toMatchObject({ sessionId: 'chat', status: 'active', firstSeq: '1', lastSeq: '2', segments: 1 });
+});
+
 test.skipIf(!redisAvailable)(
   'with a Redis and small limits, segments finish and are announced',
   { timeout: 300_000 },

@@ -4,79 +4,75 @@
  * Ordering: frames are stored in the order of `write`. One stream is open at a time: a later stream could overtake an
  * earlier one on the wire, and its frames would raise the producer's mark above frames still to come.
  *
- * Exactly once: frames carry `producer_id` and an increasing `producer_seq`. A stream is closed after so many frames,
- * bytes or milliseconds; only its response lets go of its frames. When it fails, everything since the last response is
- * sent again, and the server drops what it already has.
+ * Exactly once: frames carry `producer_id` and an increasing `producer_seq`. Only an acknowledgement lets go of them. When
+ * the stream fails, everything unacknowledged is sent again, and the server drops what it already has.
+ *
+ * Batching: while a batch is under way the next one gathers, so the load makes the batches; with nothing under way a frame
+ * waits a moment for others.
  *
  * Bounded: at most `pendingBytesMax` are held unacknowledged, then `write` waits. When nothing at all has moved for
  * `giveUpMs`, `write` stops waiting and counts the frame as lost, so that whoever produces frames is not held up for ever
  * by a server that is gone. What was lost is a gap in `producer_seq`, and a number in the report.
  */
 import { randomUUID } from 'node:crypto';
+import type { WriteLogAck__Output as WriteLogAck } from '../grpc/generated/logging/v1/WriteLogAck.js';
 import type { OutgoingFrame } from './frame.js';
+import type { LogBatchStream } from './log-batch-stream.js';
 import type { LogConnection } from './log-connection.js';
-import type { LogStreamWriter, SessionRange, WriteLogResponse } from './log-stream-writer.js';
+import { PendingBatches, type ProducerMark } from './pending-batches.js';
 import { DEFAULT_LIMITS, type ProducerLimits, type ProducerProgress, type ProducerReport } from './producer-report.js';
+import { ProducerTally } from './producer-tally.js';
 import { Wakeup } from './wakeup.js';
 import { WriteError } from './write-error.js';
 
-/** What a frame costs in memory besides its content, about. */
-const FRAME_OVERHEAD_BYTES = 256;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 2_000;
-
-interface Pending {
-  readonly frame: OutgoingFrame;
-  readonly place: number;
-  readonly lines: number;
-  readonly bytes: number;
-}
+/** With nothing under way. */
+const LINGER_MS = 5;
+/** With something under way: a slow disk must not keep lines from viewers. */
+const GATHER_MS = 100;
+/** After everything is acknowledged the server has nothing more to do than to say so. */
+const END_PATIENCE_MS = 1_000;
 
 type State =
   | { readonly kind: 'streaming' }
   | { readonly kind: 'reconnecting'; readonly error: WriteError }
-  | { readonly kind: 'stopped'; readonly error: WriteError | null; readonly refusedAt: number | null };
+  | { readonly kind: 'stopped'; readonly error: WriteError };
 
 export class FrameProducer {
   readonly producerId = randomUUID();
   readonly #connection: LogConnection;
   readonly #limits: ProducerLimits;
-  readonly #ranges = new Map<string, SessionRange>();
+  readonly #pending: PendingBatches;
+  readonly #tally = new ProducerTally();
   readonly #change = new Wakeup();
-  /** Unacknowledged frames, oldest first; the first `#sent` of them went into the open stream. */
-  readonly #pending: Pending[] = [];
-  #pendingBytes = 0;
-  #sent = 0;
-  #stream: LogStreamWriter | null = null;
+  #stream: LogBatchStream | null = null;
   #state: State = { kind: 'streaming' };
+  /** Of the first frame that can never be stored: none is taken any more, and only what came before it is sent. */
+  #refusal: WriteError | null = null;
   #finishing = false;
-  #taken = 0;
-  #stored = 0;
-  #duplicates = 0;
-  #takenLines = 0;
-  #storedLines = 0;
-  #lost = 0;
   #isDone = false;
-  /** Frames ever handed to a stream, and when that number (or `#stored`) last grew: sending again is no progress. */
-  #furthest = 0;
+  #linger: NodeJS.Timeout | undefined;
+  /** The highest batch ever sent, and when that number or what is acknowledged last grew: sending again is no progress. */
+  #furthestId = 0;
   #progressMs = performance.now();
 
   constructor(connection: LogConnection, limits: Partial<ProducerLimits> = {}) {
     this.#connection = connection;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#pending = new PendingBatches(this.#limits);
     void this.#run().finally(() => {
+      clearTimeout(this.#linger);
       this.#isDone = true;
       this.#change.wake();
     });
   }
 
   get progress(): ProducerProgress {
+    const { kind } = this.#state;
     return {
-      taken: this.#taken,
-      stored: this.#stored,
-      takenLines: this.#takenLines,
-      storedLines: this.#storedLines,
-      state: this.#state.kind,
+      ...this.#tally.progress,
+      state: kind === 'streaming' && this.#refusal !== null ? 'stopped' : kind,
       giveUpInMs: Math.max(0, this.#giveUpInMs()),
     };
   }
@@ -87,36 +83,33 @@ export class FrameProducer {
    * @param lines how many lines begin in it: 0 for a further piece of a long one
    * @returns false when frames are given up: the frame is counted as unconfirmed and not kept
    */
-  async write(frame: OutgoingFrame, place = this.#taken, lines = 1): Promise<boolean> {
-    const producerSeq = ++this.#taken;
-    this.#takenLines += lines;
-    while (this.#pendingBytes >= this.#limits.pendingBytesMax && this.#giveUpInMs() > 0) {
+  async write(frame: OutgoingFrame, place = this.#tally.taken, lines = 1): Promise<boolean> {
+    const producerSeq = this.#tally.take(lines);
+    while (this.#pending.bytes >= this.#limits.pendingBytesMax && !this.#isOver && this.#giveUpInMs() > 0) {
       await this.#change.sleep(this.#giveUpInMs());
     }
-    if (this.#state.kind === 'stopped' || this.#pendingBytes >= this.#limits.pendingBytesMax) {
-      this.#lost++;
+    if (this.#isOver || this.#pending.bytes >= this.#limits.pendingBytesMax) {
+      this.#tally.lost++;
       return false;
     }
-    const numbered = frame.producerId !== undefined || (frame.seq ?? 0) !== 0;
-    if (this.#pending.length === 0) {
+    if (this.#pending.isEmpty) {
       this.#progressMs = performance.now();
     }
-    const bytes = Buffer.byteLength(frame.content) + FRAME_OVERHEAD_BYTES;
-    this.#pending.push({
-      frame: numbered ? frame : { ...frame, producerId: this.producerId, producerSeq },
-      place,
-      lines,
-      bytes,
-    });
-    this.#pendingBytes += bytes;
-    this.#change.wake();
-    return true;
+    try {
+      this.#pending.add(frame, this.#markOf(frame, producerSeq), place, lines);
+    } catch (error) {
+      this.#tally.refuse(place, lines);
+      this.#refusal = new WriteError('FRAME_REFUSED', `a frame cannot be sent: ${String(error)}`, { cause: error });
+    }
+    this.#gathered();
+    return this.#refusal === null;
   }
 
   /** Sends what is left, trying again until nothing has moved for `giveUpMs`. Nothing may be written afterwards. */
   async finish(): Promise<ProducerReport> {
     this.#finishing = true;
     this.#progressMs = performance.now();
+    this.#sendGathered();
     this.#change.wake();
     while (!this.#isDone && this.#state.kind !== 'stopped') {
       await this.#change.sleep();
@@ -126,21 +119,8 @@ export class FrameProducer {
 
   /** How things stand now; what is still under way counts as unconfirmed. */
   report(): ProducerReport {
-    const error = this.#state.kind === 'streaming' ? null : this.#state.error;
-    const refusedAt = this.#state.kind === 'stopped' ? this.#state.refusedAt : null;
-    const refused = refusedAt === null ? 0 : 1;
-    const unconfirmed = this.#taken - this.#stored - refused;
-    return {
-      stored: this.#stored,
-      storedLines: this.#storedLines,
-      duplicates: this.#duplicates,
-      unconfirmed,
-      // The rest of a line whose beginning is stored is a line, too.
-      unconfirmedLines: unconfirmed === 0 ? 0 : Math.max(this.#takenLines - this.#storedLines - refused, 1),
-      ranges: [...this.#ranges.values()],
-      error: error ?? (this.#lost > 0 ? this.#awayTooLong() : null),
-      refusedAt,
-    };
+    const error = this.#refusal ?? (this.#state.kind === 'streaming' ? null : this.#state.error);
+    return this.#tally.report(error ?? (this.#tally.lost > 0 ? WriteError.awayTooLong(this.#connection.server) : null));
   }
 
   /** Ends at once; what was not acknowledged stays unconfirmed. */
@@ -150,90 +130,131 @@ export class FrameProducer {
     this.#stream?.cancel();
   }
 
+  /** Frames that are numbered by whoever made them keep what they have. */
+  #markOf({ producerId, producerSeq = 0, seq = 0 }: OutgoingFrame, ownSeq: number): ProducerMark {
+    return producerId === undefined && seq === 0
+      ? { producerId: this.producerId, producerSeq: ownSeq }
+      : { producerId: producerId ?? '', producerSeq };
+  }
+
+  /** No frame is taken any more. */
+  get #isOver(): boolean {
+    return this.#state.kind === 'stopped' || this.#refusal !== null;
+  }
+
+  /** No more frames will come. */
+  get #isLast(): boolean {
+    return this.#finishing || this.#isOver;
+  }
+
   async #run(): Promise<void> {
     let backoffMs = BACKOFF_FIRST_MS;
     for (;;) {
-      while (this.#pending.length === 0 && !this.#finishing && this.#state.kind !== 'stopped') {
+      while (this.#pending.isEmpty && !this.#isLast) {
         await this.#change.sleep();
       }
-      if (this.#state.kind === 'stopped' || this.#pending.length === 0) {
+      if (this.#state.kind === 'stopped' || this.#pending.isEmpty) {
         return;
       }
+      const { acknowledged } = this.#tally;
       try {
-        await this.#sendStream();
-        backoffMs = BACKOFF_FIRST_MS;
+        await this.#streamBatches();
       } catch (error) {
-        this.#failed(toWriteError(error));
-        await this.#backOff(backoffMs * (0.5 + Math.random() / 2));
-        backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
+        backoffMs = this.#tally.acknowledged > acknowledged ? BACKOFF_FIRST_MS : backoffMs;
+        // That a stream ends with which nothing was under way is nobody's trouble: the next frame opens another one.
+        if (!this.#pending.isEmpty || !(error as WriteError).canRetry) {
+          this.#failed(error as WriteError);
+          await this.#backOff(backoffMs * (0.5 + Math.random() / 2), (error as WriteError).retryAfterMs);
+          backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
+        }
       }
     }
   }
 
-  /** One stream, from the oldest unacknowledged frame on, up to its response. */
-  async #sendStream(): Promise<void> {
-    this.#sent = 0;
+  /** One stream, from the oldest unacknowledged frame on, until it ends. @throws WriteError */
+  async #streamBatches(): Promise<void> {
     await this.#connection.ready(Math.min(BACKOFF_MAX_MS, this.#limits.giveUpMs));
     if (this.#state.kind === 'stopped') {
       return;
     }
-    const stream = this.#connection.openStream({ timeoutMs: this.#limits.giveUpMs });
+    this.#pending.rewind();
+    const stream = this.#connection.openStream(this.#limits.giveUpMs, {
+      acknowledged: (ack) => this.#acknowledged(ack),
+      room: () => this.#flush(),
+    });
     this.#stream = stream;
-    const openedMs = performance.now();
-    let bytes = 0;
-    while (this.#sent < this.#limits.streamFramesMax && bytes < this.#limits.streamBytesMax) {
-      const next = this.#pending[this.#sent];
-      if (next === undefined) {
-        const leftMs = openedMs + this.#limits.streamAgeMs - performance.now();
-        // When the bound is reached, whoever writes is waiting for the response.
-        if (this.#finishing || leftMs <= 0 || this.#pendingBytes >= this.#limits.pendingBytesMax) {
-          break;
-        }
-        await this.#change.sleep(leftMs);
-        continue;
+    this.#sendGathered();
+    try {
+      await stream.ended;
+    } finally {
+      this.#stream = null;
+    }
+    if (this.#pending.inFlight > 0) {
+      const sentence = `logweir at ${this.#connection.server} ended the stream before its last acknowledgement`;
+      throw new WriteError('CONNECTION_LOST', sentence);
+    }
+  }
+
+  /** A frame came. */
+  #gathered(): void {
+    if (this.#stream === null) {
+      this.#change.wake();
+    } else if (this.#pending.hasUnsent) {
+      this.#flush();
+    } else if (this.#linger === undefined) {
+      this.#linger = setTimeout(() => this.#sendGathered(), this.#pending.inFlight === 0 ? LINGER_MS : GATHER_MS);
+    }
+  }
+
+  #sendGathered(): void {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.#pending.close();
+    this.#flush();
+  }
+
+  /** Hands to the stream what it has room for. */
+  #flush(): void {
+    const stream = this.#stream;
+    if (stream === null) {
+      return;
+    }
+    while (stream.hasRoom) {
+      const batch = this.#pending.next();
+      if (batch === null) {
+        break;
       }
-      await stream.write(next.frame);
-      this.#sent++;
-      bytes += next.bytes;
-      this.#moved();
+      if (batch.id > this.#furthestId) {
+        this.#furthestId = batch.id;
+        this.#progressMs = performance.now();
+      }
+      stream.write(batch.id, batch.message);
     }
-    this.#acknowledged(await stream.close());
-  }
-
-  #moved(): void {
-    const handed = this.#stored + this.#sent;
-    if (handed > this.#furthest) {
-      this.#furthest = handed;
-      this.#progressMs = performance.now();
+    if (this.#isLast && this.#pending.isEmpty) {
+      stream.end(END_PATIENCE_MS);
     }
   }
 
-  #acknowledged(response: WriteLogResponse): void {
-    if (response.framesReceived !== this.#sent) {
-      throw new WriteError(
-        'SERVER_FAILED',
-        `logweir at ${this.#connection.server} acknowledged ${response.framesReceived} of ${this.#sent} frames`,
-      );
+  #acknowledged(ack: WriteLogAck): void {
+    for (const { batch_id: batchId, index, field, reason } of ack.rejected) {
+      // Of very many, some are named ahead of the acknowledgement that lets go of them.
+      if (this.#pending.reject(batchId, index)) {
+        this.#refusal ??= WriteError.refused(field, reason);
+      }
     }
-    this.#release(this.#sent);
-    this.#duplicates += response.duplicates;
-    for (const range of response.sessions) {
-      const known = this.#ranges.get(range.sessionId);
-      this.#ranges.set(range.sessionId, known === undefined ? range : { ...known, lastSeq: range.lastSeq });
-    }
+    this.#tally.acknowledge(ack, this.#pending.acknowledge(ack.batch_id));
+    this.#progressMs = performance.now();
     if (this.#state.kind === 'reconnecting') {
       this.#state = { kind: 'streaming' };
     }
-  }
-
-  #release(frames: number): void {
-    for (const { bytes, lines } of this.#pending.splice(0, frames)) {
-      this.#pendingBytes -= bytes;
-      this.#storedLines += lines;
+    if (ack.rejected.length > 0) {
+      this.#pending.dropAfter(this.#furthestId);
     }
-    this.#stored += frames;
-    this.#sent = 0;
-    this.#progressMs = performance.now();
+    if (this.#pending.inFlight === 0) {
+      this.#sendGathered();
+    } else {
+      this.#flush();
+    }
     this.#change.wake();
   }
 
@@ -243,28 +264,24 @@ export class FrameProducer {
     }
     if (error.canRetry) {
       this.#state = { kind: 'reconnecting', error };
-      if (this.#finishing && this.#giveUpInMs() <= 0) {
+      if (this.#isLast && this.#giveUpInMs() <= 0) {
         this.#stop(error);
       }
       return;
     }
-    // Everything before the refused frame is stored; without its place, what the server counted as new is.
-    const before = Math.min(error.frameIndex ?? error.framesWritten ?? 0, this.#sent);
-    const refusedAt = error.frameIndex === null ? null : (this.#pending[before]?.place ?? null);
-    this.#release(before);
-    this.#stop(error, refusedAt);
+    // What came before is acknowledged: the server refuses the oldest batch, and one of a single frame names it.
+    const { oldest } = this.#pending;
+    if (error.code === 'FRAME_REFUSED' && oldest?.places.length === 1) {
+      this.#tally.refuse(oldest.places[0] ?? 0, oldest.lines[0] ?? 0);
+    }
+    this.#stop(error);
   }
 
-  #stop(error: WriteError, refusedAt: number | null = null): void {
+  #stop(error: WriteError): void {
     if (this.#state.kind !== 'stopped') {
-      this.#state = { kind: 'stopped', error, refusedAt };
+      this.#state = { kind: 'stopped', error };
     }
     this.#change.wake();
-  }
-
-  #awayTooLong(): WriteError {
-    const sentence = `logweir at ${this.#connection.server} was away for longer than frames could be kept`;
-    return new WriteError('UNREACHABLE', sentence);
   }
 
   #giveUpInMs(): number {
@@ -272,16 +289,10 @@ export class FrameProducer {
   }
 
   /** Frames that come in meanwhile must not make it shorter. */
-  async #backOff(ms: number): Promise<void> {
-    const untilMs = performance.now() + ms;
+  async #backOff(ms: number, askedMs: number | null): Promise<void> {
+    const untilMs = performance.now() + Math.max(ms, Math.min(askedMs ?? 0, this.#limits.giveUpMs));
     while (this.#state.kind !== 'stopped' && performance.now() < untilMs) {
       await this.#change.sleep(untilMs - performance.now());
     }
   }
-}
-
-function toWriteError(error: unknown): WriteError {
-  return error instanceof WriteError
-    ? error
-    : new WriteError('FRAME_REFUSED', `a frame cannot be sent: ${String(error)}`, { cause: error });
 }

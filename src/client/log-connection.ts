@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { type ChannelOptions, Client, credentials } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { LogStreamWriter, type WriteLogMethod } from './log-stream-writer.js';
+import { type BatchStreamEvents, LogBatchStream, type WriteBatchesMethod } from './log-batch-stream.js';
 import { WriteError } from './write-error.js';
 
 export const CONNECT_TIMEOUT_MS = 5_000;
@@ -26,7 +26,7 @@ export class LogConnection {
   /** `HOST:PORT` */
   readonly server: string;
   readonly #client: Client;
-  readonly #method: WriteLogMethod;
+  readonly #method: WriteBatchesMethod;
 
   private constructor(server: string) {
     this.server = server;
@@ -42,7 +42,9 @@ export class LogConnection {
     const connection = new LogConnection(server);
     try {
       await connection.ready(timeoutMs);
-      await connection.openStream({ timeoutMs }).close();
+      const probe = connection.openStream(timeoutMs, { acknowledged: () => undefined, room: () => undefined });
+      probe.end(timeoutMs);
+      await probe.ended;
       return connection;
     } catch (error) {
       connection.close();
@@ -66,9 +68,9 @@ export class LogConnection {
     });
   }
 
-  /** A new WriteLogStream call. `timeoutMs`: the longest that it may take in nothing, and the longest wait for its response. */
-  openStream(options: { timeoutMs?: number } = {}): LogStreamWriter {
-    return new LogStreamWriter(this.#client, this.#method, this.server, options.timeoutMs);
+  /** A new WriteLogBatches call. `timeoutMs`: the longest that it may take in and acknowledge nothing. */
+  openStream(timeoutMs: number, events: BatchStreamEvents): LogBatchStream {
+    return new LogBatchStream(this.#client, this.#method, { server: this.server, timeoutMs, events });
   }
 
   /** Ends what is open. */
@@ -77,7 +79,7 @@ export class LogConnection {
   }
 }
 
-function loadMethod(): WriteLogMethod {
+function loadMethod(): WriteBatchesMethod {
   const definition = loadSync('services/logging/v1/logging.proto', {
     includeDirs: [PROTOS],
     keepCase: true,
@@ -85,10 +87,11 @@ function loadMethod(): WriteLogMethod {
     defaults: true,
     arrays: true,
   });
-  const service = definition['logging.v1.LogService'] as unknown as Record<string, WriteLogMethod>;
-  const method = service.WriteLogStream;
+  const service = definition['logging.v1.LogService'] as unknown as Record<string, WriteBatchesMethod>;
+  const method = service['WriteLogBatches'];
   if (method === undefined) {
-    throw new Error('logging.proto has no LogService.WriteLogStream');
+    throw new Error('logging.proto has no LogService.WriteLogBatches');
   }
-  return method;
+  // Batches are encoded when their frames come.
+  return { ...method, requestSerialize: (bytes) => bytes };
 }

@@ -1,24 +1,27 @@
 /** What a FrameProducer is told, and what it says of itself. */
-import type { SessionRange } from './log-stream-writer.js';
+import type { BatchLimits } from './pending-batches.js';
 import type { WriteError } from './write-error.js';
 
-export interface ProducerLimits {
+export interface ProducerLimits extends BatchLimits {
   readonly pendingBytesMax: number;
-  /** A stream is half-closed for its response at whichever comes first. */
-  readonly streamFramesMax: number;
-  readonly streamBytesMax: number;
-  readonly streamAgeMs: number;
   /** How long without any progress before frames are given up. */
   readonly giveUpMs: number;
 }
 
 export const DEFAULT_LIMITS: ProducerLimits = {
   pendingBytesMax: 64 * 1024 * 1024,
-  streamFramesMax: 4_000,
-  streamBytesMax: 1024 * 1024,
-  streamAgeMs: 1_000,
+  // No server takes less, whatever its LOG_MAX_FRAME_BYTES.
+  batchBytesMax: 256 * 1024,
+  batchFramesMax: 4_000,
   giveUpMs: 30_000,
 };
+
+/** What was newly stored in a session. */
+export interface SessionRange {
+  readonly sessionId: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
 
 export interface ProducerProgress {
   /** Frames that `write` was called with. */
@@ -44,6 +47,8 @@ export interface ProducerReport {
   readonly ranges: readonly SessionRange[];
   /** Why frames are unconfirmed, or refused. */
   readonly error: WriteError | null;
-  /** The `place` of a frame that the server refused: it is not among those unconfirmed, which come after it. */
+  /** Frames that can never be stored as they are. With the first one sending ends; what was under way then may be stored. */
+  readonly refused: number;
+  /** The `place` of the first of them. */
   readonly refusedAt: number | null;
 }

@@ -1,4 +1,5 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
+import { retryAfterMs } from './retry-info.js';
 
 /** Why frames could not be stored: a closed set, so that a program can decide without reading sentences. */
 export type WriteErrorCode =
@@ -12,7 +13,7 @@ export type WriteErrorCode =
   | 'OVERLOADED'
   /** Neither an answer nor room for more within the time limit. */
   | 'TIMED_OUT'
-  /** A frame that can never be stored as it is; everything before it in its stream is. */
+  /** A frame that can never be stored as it is. */
   | 'FRAME_REFUSED'
   /** The session already holds another frame under this number. */
   | 'CONFLICT'
@@ -36,38 +37,34 @@ const RETRYABLE: ReadonlySet<WriteErrorCode> = new Set([
 /** What grpc-js itself says when no server spoke: there is no field that tells its UNAVAILABLE from the server's. */
 const BROKEN_CONNECTION =
   /connection dropped|no connection established|name resolution|stream refused|rst_stream|goaway|http2|econn|socket/i;
-/** The server's sentence begins with the position, which stands in a trailer as well. */
-const FRAME_POSITION = /^frame \d+( \(counted from 0\))?: /;
+/** What a sentence about a batch that was refused whole begins with. */
+const BATCH_POSITION = /^the (first batch|batch after batch_id \d+): /;
 /** What its sentence ends with where frames are in doubt, which whoever sent them knows better. */
 const FRAMES_IN_DOUBT = /: frames of this stream are not known to be stored$/;
-const FRAMES_WRITTEN_TRAILER = 'logweir-frames-written';
-const FRAME_INDEX_TRAILER = 'logweir-frame-index';
 
 /** One sentence in `message`; the cause, where there is one, in `cause`. */
 export class WriteError extends Error {
   readonly code: WriteErrorCode;
   /** Whether sending the same frames again may succeed. */
   readonly canRetry: boolean;
-  /** Position in its stream of the frame at fault, from 0: all before it are stored. */
-  readonly frameIndex: number | null;
-  /** How many frames of the stream the server reports as newly stored. */
-  readonly framesWritten: number | null;
+  /** How long the server asks to be left alone, or null. */
+  readonly retryAfterMs: number | null;
 
-  constructor(
-    code: WriteErrorCode,
-    sentence: string,
-    at: { cause?: unknown; frameIndex?: number | null; framesWritten?: number | null } = {},
-  ) {
+  constructor(code: WriteErrorCode, sentence: string, at: { cause?: unknown; retryAfterMs?: number | null } = {}) {
     super(sentence, { cause: at.cause });
     this.name = 'WriteError';
     this.code = code;
     this.canRetry = RETRYABLE.has(code);
-    this.frameIndex = at.frameIndex ?? null;
-    this.framesWritten = at.framesWritten ?? null;
+    this.retryAfterMs = at.retryAfterMs ?? null;
   }
 
   static unreachable(server: string, cause?: unknown): WriteError {
     return new WriteError('UNREACHABLE', `cannot reach logweir at ${server}: is \`logweir serve\` running?`, { cause });
+  }
+
+  /** Frames were given up although the server is back. */
+  static awayTooLong(server: string): WriteError {
+    return new WriteError('UNREACHABLE', `logweir at ${server} was away for longer than frames could be kept`);
   }
 
   /** Translates the status a call ended with. */
@@ -75,9 +72,13 @@ export class WriteError extends Error {
     const code = codeOf(error);
     return new WriteError(code, sentenceOf(code, error.details, server), {
       cause: error,
-      frameIndex: countIn(error, FRAME_INDEX_TRAILER),
-      framesWritten: countIn(error, FRAMES_WRITTEN_TRAILER),
+      retryAfterMs: retryAfterMs(error.metadata),
     });
+  }
+
+  /** A frame that the server named in an acknowledgement. */
+  static refused(field: string, reason: string): WriteError {
+    return new WriteError('FRAME_REFUSED', `logweir refused a frame: ${field} ${reason}`);
   }
 }
 
@@ -114,11 +115,11 @@ function sentenceOf(code: WriteErrorCode, details: string, server: string): stri
       return `the connection to logweir at ${server} broke`;
     case 'FRAME_REFUSED':
     case 'CONFLICT':
-      return `logweir refused a frame: ${said.replace(FRAME_POSITION, '')}`;
+      return `logweir refused a frame: ${said.replace(BATCH_POSITION, '')}`;
     case 'DENIED':
       return `logweir at ${server} denied access: ${said}`;
     case 'NOT_LOGWEIR':
-      return `the server at ${server} does not speak logging.v1: is it logweir?`;
+      return `the server at ${server} does not know logging.v1.LogService/WriteLogBatches: is it a logweir, and a current one?`;
     case 'CANCELLED':
       return 'the stream was cancelled';
     case 'TIMED_OUT':
@@ -126,9 +127,4 @@ function sentenceOf(code: WriteErrorCode, details: string, server: string): stri
     default:
       return `logweir at ${server} cannot store frames now: ${said}`;
   }
-}
-
-function countIn(error: ServiceError, trailer: string): number | null {
-  const text = String(error.metadata.get(trailer)[0] ?? '');
-  return /^\d{1,15}$/.test(text) ? Number(text) : null;
 }

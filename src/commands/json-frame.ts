@@ -2,8 +2,8 @@
  * One line of `logweir send --json`: a frame as logweir stores it (DESIGN §5), so that `logweir cat` can be sent again.
  */
 import type { FrameTime, JsonObject, OutgoingFrame } from '../client/frame.js';
-import { parseRfc3339 } from '../client/rfc3339.js';
 import { SEQ_MAX, SESSION_ID_BYTES_MAX } from '../frame/limits.js';
+import { parseRfc3339 } from '../frame/rfc3339.js';
 
 /** What is wrong with a line: a clause that begins with the field, where there is one. */
 export class JsonFrameError extends Error {

@@ -1,4 +1,7 @@
-/** `logweir send`: standard input becomes frames, a line each. Frames before a bad line are stored; those after it are not. */
+/**
+ * `logweir send`: standard input becomes frames, a line each. Sending ends at a bad line: frames before it are stored; of those after
+ * it, only what was under way when the server refused it.
+ */
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { frameTimeOf, type OutgoingFrame } from '../client/frame.js';
@@ -79,10 +82,14 @@ async function send(options: SendOptions, connection: LogConnection, io: Command
     watch.end();
     const report = producer.report();
     const refused = refusal(report);
-    const stored = storedClause(refused === null ? report : { ...report, error: null }, options.session ?? null);
+    const stored = storedClause(
+      refused === null ? report : { ...report, error: null },
+      options.session ?? null,
+      duplicatesClause(report),
+    );
     const name = options.session === undefined ? 'send' : printable(options.session);
     const why = problem ?? refused;
-    io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}${duplicatesClause(report)}\n`);
+    io.stderr.write(`${name}: ${why === null ? '' : `${why}; `}${stored}\n`);
     return report;
   };
   io.onSecondSignal(() => {

@@ -5,14 +5,15 @@ import { printable } from './printable.js';
 /**
  * What became of the lines, in one clause: `5,231 lines stored (seq 1–5231)`, how many were not, and why.
  * @param sessionId null when there were several sessions
+ * @param duplicates stands behind the number of those stored
  */
-export function storedClause(report: ProducerReport, sessionId: string | null): string {
+export function storedClause(report: ProducerReport, sessionId: string | null, duplicates = ''): string {
   const why = report.error === null ? '' : ` (${printable(report.error.message)})`;
-  const stored = `${humanLines(report.storedLines)} stored${rangeOf(report, sessionId)}`;
+  const stored = `${humanLines(report.storedLines)} stored${rangeOf(report, sessionId)}${duplicates}`;
   if (report.refusedAt !== null) {
-    // The server took nothing behind the refused frame, and nothing was sent again.
+    // What was not under way when the server refused the frame was not sent.
     const after = report.unconfirmed === 0 ? '' : `, ${humanLines(report.unconfirmedLines)} after it not stored`;
-    return `${stored}, 1 line refused${after}${why}`;
+    return `${stored}, ${humanLines(report.refused)} refused${after}${why}`;
   }
   return report.unconfirmed === 0
     ? stored

@@ -11,9 +11,10 @@ import { DELIMITED, VARINT, WireReader } from './wire.js';
 
 const NOT_A_FRAME: FrameProblem = { field: 'frame', reason: 'is not a valid LogFrame message' };
 const WRONG_WIRE_TYPE: FrameProblem = { field: 'frame', reason: 'has a field of LogFrame in a wrong wire type' };
-const NO_SESSION_ID: FrameProblem = { field: 'session_id', reason: 'is empty' };
-const LONG_SESSION_ID: FrameProblem = { field: 'session_id', reason: 'is longer than 1,024 bytes' };
-const LONG_PRODUCER_ID: FrameProblem = {
+/** Also of whoever asks for a session. */
+export const NO_SESSION_ID: FrameProblem = { field: 'session_id', reason: 'is empty' };
+export const LONG_SESSION_ID: FrameProblem = { field: 'session_id', reason: 'is longer than 1,024 bytes' };
+export const LONG_PRODUCER_ID: FrameProblem = {
   field: 'producer_id',
   reason: `is longer than ${PRODUCER_ID_BYTES_MAX} bytes`,
 };

@@ -22,21 +22,27 @@ const loaded = loadSync('services/logging/v1/logging.proto', {
  * bytes, and decoding them into objects first would cost 1.4 µs each.
  */
 export const logServiceDefinition = {
-  WriteLogStream: withRawRequests<WriteLogResponse>('WriteLogStream'),
-  WriteLogBatches: withRawRequests<WriteLogAck>('WriteLogBatches'),
+  WriteLogStream: withRawRequests<WriteLogResponse>(LOG_SERVICE, 'WriteLogStream'),
+  WriteLogBatches: withRawRequests<WriteLogAck>(LOG_SERVICE, 'WriteLogBatches'),
 };
 
-function withRawRequests<Response>(method: string): MethodDefinition<Buffer, Response> {
-  const service = loaded[LOG_SERVICE] as Record<string, MethodDefinition<object, object>> | undefined;
-  const definition = service?.[method];
-  if (definition === undefined) {
-    throw new Error(`the protocol has no method ${method}`);
-  }
+/** A method whose requests its handler reads by itself. */
+export function withRawRequests<Response>(service: string, method: string): MethodDefinition<Buffer, Response> {
   const raw = {
-    ...definition,
+    ...methodOf<object, object>(service, method),
     requestDeserialize: (bytes: Buffer) => bytes,
     requestSerialize: (bytes: Buffer) => bytes,
   };
   // The response side is the loader's own, which takes and gives plain objects of the message's fields.
   return raw as unknown as MethodDefinition<Buffer, Response>;
+}
+
+/** A method as the protocol has it. */
+export function methodOf<Request, Response>(service: string, method: string): MethodDefinition<Request, Response> {
+  const methods = loaded[service] as Record<string, MethodDefinition<Request, Response>> | undefined;
+  const definition = methods?.[method];
+  if (definition === undefined) {
+    throw new Error(`the protocol has no method ${service}/${method}`);
+  }
+  return definition;
 }

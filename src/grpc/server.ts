@@ -5,6 +5,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerReadableStream,
+  type ServerUnaryCall,
   type sendUnaryData,
   setLogVerbosity,
   status,
@@ -18,11 +19,14 @@ import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { GrpcUsage, Metrics } from '../telemetry/metrics.js';
 import { Connections } from './connections.js';
+import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
+import { GET_SESSION_BYTES_MAX, getSession, type SessionSources } from './get-session.js';
 import { setHttp2Options } from './grpc-js-internals.js';
 import { Health } from './health.js';
 import { Inflater } from './inflater.js';
+import { LOG_READER, logReaderDefinition } from './log-reader.js';
 import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
 import { readMessagesWith } from './read-messages.js';
 import { ReceiveBudget } from './receive-budget.js';
@@ -42,6 +46,7 @@ const REFUSAL_LOG_INTERVAL_MS = 60_000;
 
 const REFLECTED = [
   LOG_SERVICE,
+  LOG_READER,
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
@@ -70,14 +75,18 @@ export interface GrpcServerOptions {
   readonly durable: boolean;
   readonly descriptorSet: Buffer;
   readonly newIntake: (flow: object) => Intake;
+  readonly sessions: SessionSources;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
+/** What a client may always send as one batch, whatever LOG_MAX_FRAME_BYTES: it can't know that. */
+const BATCH_BYTES_MIN = 256 * 1024;
+
 /** A batch holds at least four frames of the largest size. */
 function maxBatchBytes(maxFrameBytes: number): number {
-  return 4 * maxFrameBytes;
+  return Math.max(BATCH_BYTES_MIN, 4 * maxFrameBytes);
 }
 
 /** The server without its services: what the ceiling of the benchmark is measured with, too. */
@@ -86,6 +95,7 @@ export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server 
   const messageLimits = new Map([
     [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
     [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
+    [logReaderDefinition.GetSession.path, GET_SESSION_BYTES_MAX],
   ]);
   const receiving = { budget, inflater: new Inflater() };
   // It prints what clients send, raw, beside the service's own log.
@@ -115,7 +125,7 @@ export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server 
 export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #server: Server;
-  readonly #health = new Health([LOG_SERVICE]);
+  readonly #health = new Health([LOG_SERVICE, LOG_READER]);
   readonly #calls = new Set<WriteCall>();
   readonly #conflicts: ConflictLog;
   readonly #budget: ReceiveBudget;
@@ -137,6 +147,12 @@ export class GrpcServer {
       ) => this.#track(new WriteLogStream(call, respond, this.#parts('WriteLogStream'))),
       WriteLogBatches: (call: ServerDuplexStream<Buffer, WriteLogAck>) =>
         this.#track(new WriteLogBatches(call, this.#parts('WriteLogBatches'), maxBatchBytes(limits.maxFrameBytes))),
+    });
+    this.#server.addService(logReaderDefinition, {
+      GetSession: (call: ServerUnaryCall<Buffer, SessionInfo>, respond: sendUnaryData<SessionInfo>) => {
+        const { handled, failed } = this.#parts('GetSession');
+        void getSession(call, respond, { sources: options.sessions, handled, failed });
+      },
     });
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.#connections = new Connections({

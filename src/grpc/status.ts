@@ -116,6 +116,28 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
   return { code: status.INTERNAL, details: 'internal error', metadata };
 }
 
+/** A request that can never be answered. */
+export function invalidRequest({ field, reason }: FrameProblem): StatusObject {
+  return { code: status.INVALID_ARGUMENT, details: `${field} ${reason}`, metadata: new Metadata() };
+}
+
+export function unknownSession(): StatusObject {
+  const details = 'nothing is stored under this session_id';
+  return { code: status.NOT_FOUND, details, metadata: new Metadata() };
+}
+
+/** Why it can't be said how far a session has come. */
+export function notTold(error: unknown): StatusObject {
+  const metadata = new Metadata();
+  if (error instanceof StorageError) {
+    const code = STORAGE_STATUS[error.code];
+    const details = `${error.message}: how far the session has come is not known at the moment`;
+    metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
+    return { code, details, metadata };
+  }
+  return { code: status.INTERNAL, details: 'internal error', metadata };
+}
+
 function progressTrailers({ received, written }: Progress): Metadata {
   const metadata = new Metadata();
   metadata.set('logweir-frames-received', String(received));

@@ -1,6 +1,6 @@
 /** What sessions there are and how far each has come, from names, sizes and a few bytes of each newest file. */
 import type { Files, OpenFile } from '../segment/files.js';
-import { ACTIVE_SUFFIX, type Layout, sessionIdOfName } from '../segment/layout.js';
+import { ACTIVE_SUFFIX, type Layout, sessionIdOfName, sessionName } from '../segment/layout.js';
 import { lineTime } from '../segment/line.js';
 import { planSegments, type SegmentFile } from './plan.js';
 import { isAbsent } from './reading-error.js';
@@ -40,6 +40,11 @@ export async function* listSessions(files: Files, layout: Layout, prefix = ''): 
       yield summary;
     }
   }
+}
+
+/** One session; null when nothing of it can be read. */
+export function summarizeSession(files: Files, layout: Layout, sessionId: string): Promise<SessionSummary | null> {
+  return summarizeSettled(files, layout, sessionName(sessionId));
 }
 
 /** The names on disk that sessions may have. What moves meanwhile is not missed: places are listed in the direction of the movement. */

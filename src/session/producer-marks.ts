@@ -28,7 +28,12 @@ export class ProducerMarks {
   }
 
   isDuplicate(producerId: string, producerSeq: number): boolean {
-    return producerSeq <= (this.#marks.get(producerId) ?? 0);
+    return producerSeq <= this.markOf(producerId);
+  }
+
+  /** 0 for a producer that none is remembered of. */
+  markOf(producerId: string): number {
+    return this.#marks.get(producerId) ?? 0;
   }
 
   record(producerId: string, producerSeq: number): void {

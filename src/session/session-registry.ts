@@ -6,6 +6,14 @@ import type { SessionHistory, WriterContext } from './writer-context.js';
 /** What is on disk, or on its way there, of a session that has no writer. */
 export type FindHistory = (sessionId: string) => Promise<SessionHistory>;
 
+/** The next frame is new above these. */
+export interface SessionPosition {
+  /** 0 for a session that nothing is known of. */
+  readonly lastSeq: number;
+  /** The highest of the asked producer; 0 when none is remembered. */
+  readonly producerSeq: number;
+}
+
 const SWEEP_INTERVAL_MS = 250;
 
 /**
@@ -71,6 +79,21 @@ export class SessionRegistry {
       this.#opening.set(sessionId, opening);
     }
     return opening;
+  }
+
+  /**
+   * Where a session stands, made as durable as LOG_FSYNC promises before it is told. Makes no writer.
+   * @throws StorageError when that failed, and what reading the session's last manifest threw
+   */
+  async position(sessionId: string, producerId: string): Promise<SessionPosition> {
+    const writer = this.get(sessionId);
+    if (writer === null) {
+      const { lastSeq, producers } = await this.#findHistory(sessionId);
+      return { lastSeq, producerSeq: new Map(producers).get(producerId) ?? 0 };
+    }
+    const position = { lastSeq: writer.lastSeq, producerSeq: writer.producerSeqOf(producerId) };
+    await writer.loop.whenDurable(writer.mark);
+    return position;
   }
 
   /** Starts rotation by time and background syncs. */

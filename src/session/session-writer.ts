@@ -97,6 +97,11 @@ export class SessionWriter implements BatchSource, NumberedLog {
       : { buffer: this.#pending.buffer.bytes, offset: 0 };
   }
 
+  /** The highest producer_seq of a producer; 0 when none is remembered. */
+  producerSeqOf(producerId: string): number {
+    return this.#producers.markOf(producerId);
+  }
+
   /** Takes one frame of this session. */
   append(view: FrameView): AppendOutcome {
     const named = view.producerSeq > 0 && view.producerIdEnd > view.producerIdStart;

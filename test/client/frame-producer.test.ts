@@ -3,6 +3,7 @@ import { FrameProducer } from '../../src/client/frame-producer.js';
 import { LogConnection } from '../../src/client/log-connection.js';
 import type { ProducerReport } from '../../src/client/producer-report.js';
 import { LogweirServer } from './logweir-server.js';
+import { OverloadedServer } from './overloaded-server.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -26,10 +27,10 @@ function counts(report: ProducerReport) {
 }
 
 describe('FrameProducer', () => {
-  it('stores every frame once and in order, over many streams', async () => {
+  it('stores every frame once and in order, over many batches', async () => {
     await using server = await LogweirServer.start();
     const connection = await LogConnection.open(server.address);
-    const producer = new FrameProducer(connection, { streamFramesMax: 100 });
+    const producer = new FrameProducer(connection, { batchFramesMax: 100 });
     await writeAll(producer, 1, 2_550);
     const report = await producer.finish();
     connection.close();
@@ -41,6 +42,7 @@ describe('FrameProducer', () => {
       unconfirmedLines: 0,
       ranges: [{ sessionId: 's', firstSeq: 1, lastSeq: 2_550 }],
       error: null,
+      refused: 0,
       refusedAt: null,
     });
     const stored = await server.stored('s');
@@ -49,24 +51,32 @@ describe('FrameProducer', () => {
     expect(stored.map((frame) => frame.producer_seq)).toEqual(stored.map((frame) => frame.seq));
   });
 
-  it('makes frames visible without waiting for the stream to be full', async () => {
+  it('has a single frame stored and acknowledged at once', async () => {
     await using server = await LogweirServer.start();
     const connection = await LogConnection.open(server.address);
-    const producer = new FrameProducer(connection, { streamAgeMs: 60_000 });
+    const producer = new FrameProducer(connection);
     await writeAll(producer, 1, 1);
-    await until(async () => (await server.stored('s')).length === 1);
-    expect(producer.progress).toMatchObject({ taken: 1, stored: 0, state: 'streaming' });
+    await until(() => producer.progress.stored === 1);
+    expect((await server.stored('s')).length).toBe(1);
     expect(counts(await producer.finish())).toEqual([1, 0, null]);
     connection.close();
   });
 
-  it('has a quiet stream acknowledged after its age', async () => {
+  it('sends what gathers while a batch is not acknowledged yet', async () => {
     await using server = await LogweirServer.start();
-    const connection = await LogConnection.open(server.address);
-    const producer = new FrameProducer(connection, { streamAgeMs: 100 });
+    await using proxy = await TcpProxy.start(server.port);
+    const connection = await LogConnection.open(proxy.address);
+    const producer = new FrameProducer(connection);
     await writeAll(producer, 1, 1);
     await until(() => producer.progress.stored === 1);
-    await producer.finish();
+    proxy.holdAnswers();
+    await writeAll(producer, 2, 2);
+    await until(async () => (await server.stored('s')).length === 2);
+    await writeAll(producer, 3, 3);
+    await until(async () => (await server.stored('s')).length === 3);
+    expect(producer.progress).toMatchObject({ taken: 3, stored: 1, state: 'streaming' });
+    proxy.thaw();
+    expect(counts(await producer.finish())).toEqual([3, 0, null]);
     connection.close();
   });
 
@@ -74,7 +84,7 @@ describe('FrameProducer', () => {
     await using server = await LogweirServer.start();
     await using proxy = await TcpProxy.start(server.port);
     const connection = await LogConnection.open(proxy.address);
-    const producer = new FrameProducer(connection, { streamFramesMax: 200 });
+    const producer = new FrameProducer(connection, { batchFramesMax: 20 });
     let passed = 0;
     let cutAt = 7_000;
     proxy.onRequestBytes = (count) => {
@@ -96,7 +106,7 @@ describe('FrameProducer', () => {
   it('goes on where it was after a restart of the server', async () => {
     await using server = await LogweirServer.start();
     const connection = await LogConnection.open(server.address);
-    const producer = new FrameProducer(connection, { streamFramesMax: 50 });
+    const producer = new FrameProducer(connection, { batchFramesMax: 50 });
     await writeAll(producer, 1, 500);
     await server.stop();
     await writeAll(producer, 501, 1_000);
@@ -147,7 +157,7 @@ describe('FrameProducer', () => {
     await writeAll(producer, 1, 10);
     await until(() => producer.progress.stored === 10);
     await server.stop();
-    await writeAll(producer, 11, 200);
+    await writeAll(producer, 11, 200, 200);
     await server.listen();
     await until(() => producer.progress.state === 'streaming');
     await writeAll(producer, 201, 210);
@@ -165,7 +175,7 @@ describe('FrameProducer', () => {
   it('stops at a frame that is refused, and says which', async () => {
     await using server = await LogweirServer.start();
     const connection = await LogConnection.open(server.address);
-    const producer = new FrameProducer(connection, { streamFramesMax: 10 });
+    const producer = new FrameProducer(connection, { batchFramesMax: 10 });
     await writeAll(producer, 1, 25);
     await producer.write({ sessionId: 's', content: 'bad', seq: -1 });
     await until(() => producer.progress.state === 'stopped');
@@ -175,6 +185,73 @@ describe('FrameProducer', () => {
     expect(counts(report)).toEqual([25, 1, 'FRAME_REFUSED']);
     expect(report.refusedAt).toBe(25);
     expect((await server.stored('s')).map((frame) => frame.content)).toEqual(contents(1, 25));
+  });
+
+  it('counts exactly what is stored when a frame in the middle is refused', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection, { batchFramesMax: 5 });
+    await writeAll(producer, 1, 10);
+    await producer.write({ sessionId: 's', content: 'bad', seq: -1 });
+    await writeAll(producer, 12, 20_000);
+    const report = await producer.finish();
+    connection.close();
+    expect([report.refused, report.refusedAt, report.error?.code]).toEqual([1, 10, 'FRAME_REFUSED']);
+    expect(report.error?.message).toBe('logweir refused a frame: seq is outside 0 to 2^53-1');
+    expect(report.stored + report.unconfirmed).toBe(19_999);
+    // What was not under way yet is not sent.
+    expect(report.unconfirmed).toBeGreaterThan(0);
+    const stored = (await server.stored('s')).map((frame) => Number(frame.content));
+    expect(stored).toHaveLength(report.stored);
+    expect(stored.slice(0, 10)).toEqual(contents(1, 10).map(Number));
+    expect(stored).toEqual(stored.toSorted((one, other) => one - other));
+  });
+
+  it.each([
+    ['with its batch', '1000'],
+    ['by its acknowledgement', '100000'],
+  ])(
+    'stores nothing behind a large frame that is refused %s, and everything before it',
+    async (_how, maxFrameBytes) => {
+      await using server = await LogweirServer.start({ LOG_MAX_FRAME_BYTES: maxFrameBytes });
+      const connection = await LogConnection.open(server.address);
+      const producer = new FrameProducer(connection);
+      await writeAll(producer, 1, 3_000);
+      await producer.write({ sessionId: 's', content: 'x'.repeat(300_000) });
+      await writeAll(producer, 3_002, 3_010);
+      const report = await producer.finish();
+      connection.close();
+      expect(counts(report)).toEqual([3_000, 9, 'FRAME_REFUSED']);
+      expect([report.refused, report.refusedAt]).toEqual([1, 3_000]);
+      expect((await server.stored('s')).map((frame) => frame.content)).toEqual(contents(1, 3_000));
+    },
+  );
+
+  it('stores what came before a frame that has no bytes, and names it', async () => {
+    await using server = await LogweirServer.start();
+    const connection = await LogConnection.open(server.address);
+    const producer = new FrameProducer(connection);
+    await writeAll(producer, 1, 3);
+    expect(await producer.write({ sessionId: 's', content: 'bad', seq: 0.5 })).toBe(false);
+    expect(await producer.write({ sessionId: 's', content: 'late' })).toBe(false);
+    const report = await producer.finish();
+    connection.close();
+    expect(counts(report)).toEqual([3, 1, 'FRAME_REFUSED']);
+    expect([report.refused, report.refusedAt]).toEqual([1, 3]);
+    expect((await server.stored('s')).map((frame) => frame.content)).toEqual(contents(1, 3));
+  });
+
+  it('leaves an overloaded server alone for as long as it asks, and then sends everything', async () => {
+    const overloaded = await OverloadedServer.start(2, 1);
+    const connection = await LogConnection.open(overloaded.address);
+    const producer = new FrameProducer(connection);
+    await writeAll(producer, 1, 100);
+    const report = await producer.finish();
+    connection.close();
+    overloaded.stop();
+    expect(counts(report)).toEqual([100, 0, null]);
+    const [refused = 0, taken = 0] = overloaded.streamsAtMs;
+    expect(taken - refused).toBeGreaterThanOrEqual(1_900);
   });
 
   it('leaves the marks of frames that carry their own', async () => {

@@ -8,6 +8,7 @@ export class TcpProxy implements AsyncDisposable {
   connections = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #answering = new Set<Socket>();
   #isFrozen = false;
   #isClosed = false;
 
@@ -21,6 +22,8 @@ export class TcpProxy implements AsyncDisposable {
       const target = connect(targetPort, '127.0.0.1');
       this.#pass(client, target, (count) => this.onRequestBytes(count));
       this.#pass(target, client, () => {});
+      this.#answering.add(target);
+      target.on('close', () => this.#answering.delete(target));
     });
   }
 
@@ -56,6 +59,13 @@ export class TcpProxy implements AsyncDisposable {
   freeze(): void {
     this.#isFrozen = true;
     for (const socket of this.#sockets) {
+      socket.pause();
+    }
+  }
+
+  /** Takes answers in and does not pass them on; what goes to the server passes. */
+  holdAnswers(): void {
+    for (const socket of this.#answering) {
       socket.pause();
     }
   }

@@ -97,3 +97,8 @@ export class CommandRun {
     throw error;
   }
 }
+
+/** Shell that goes on when the file is there. */
+export function waitFor(path: string): string {
+  return `while [ ! -e '${path}' ]; do sleep 0.05; done`;
+}

@@ -1,13 +1,15 @@
 /** `logweir run` as the shell sees it: real signals, a real child, a server that goes away. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { registerRun } from '../../src/commands/run.js';
 import { LogweirServer } from '../client/logweir-server.js';
 import { TcpProxy } from '../client/tcp-proxy.js';
-import { CommandRun } from './command-run.js';
+import { CommandRun, waitFor } from './command-run.js';
 
 const EXECUTABLE = fileURLToPath(new URL('../../dist/logweir.cjs', import.meta.url));
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -58,13 +60,14 @@ describe('logweir run, interrupted', () => {
 
   it('after the command has ended, ends at the first signal when the server is away', async () => {
     await using server = await LogweirServer.start();
+    const go = join(server.logDir, 'go');
     const command = new CommandRun({ isTerminal: true });
     const running = command.run(registerRun, [
-      ...['run', '--session', 's', '--server', server.address, '--', 'sh', '-c', 'echo a; sleep 2; seq 6'],
+      ...['run', '--session', 's', '--server', server.address, '--', 'sh', '-c', `echo a; ${waitFor(go)}; seq 6`],
     ]);
     await until(async () => (await server.stored('s')).length === 1);
-    await pause(1_200);
     await server.stop();
+    await writeFile(go, '');
     const waiting = /s · exit 0 · server away, 6 waiting \(gives up in \d+ s, Ctrl-C: now\)/;
     await until(() => waiting.test(command.stderr.text));
     const interruptedAt = performance.now();
@@ -79,15 +82,19 @@ describe('logweir run, interrupted', () => {
 
   it('without a terminal says once that the server is away, and once that it is back', async () => {
     await using server = await LogweirServer.start();
+    const [go, end] = [join(server.logDir, 'go'), join(server.logDir, 'end')];
     const command = new CommandRun();
     const running = command.run(registerRun, [
-      ...['run', '--session', 's', '--server', server.address, '--', 'sh', '-c', 'echo a; sleep 2; echo b; sleep 3'],
+      ...['run', '--session', 's', '--server', server.address, '--'],
+      ...['sh', '-c', `echo a; ${waitFor(go)}; echo b; ${waitFor(end)}`],
     ]);
     await until(async () => (await server.stored('s')).length === 1);
-    await pause(1_200);
     await server.stop();
+    await writeFile(go, '');
     await until(() => command.stderr.text.includes('away'));
     await server.listen();
+    await until(() => command.stderr.text.includes('back'));
+    await writeFile(end, '');
     const outcome = await running;
     expect(outcome.stderr).toBe(
       'logweir: the server is away, 1 waiting\n' +

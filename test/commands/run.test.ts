@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerRun } from '../../src/commands/run.js';
 import { LogweirServer, type StoredFrame } from '../client/logweir-server.js';
 import { TcpProxy } from '../client/tcp-proxy.js';
-import { CommandRun, type Outcome } from './command-run.js';
+import { CommandRun, type Outcome, waitFor } from './command-run.js';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 let server: LogweirServer;
@@ -239,15 +241,17 @@ describe('logweir run', () => {
   it('lets the command run to its end without the server, and says exactly how many lines are not stored', async () => {
     await using own = await LogweirServer.start();
     const command = new CommandRun();
-    const script = 'echo before; sleep 1; i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done';
+    const go = join(own.logDir, 'go');
+    const script = `echo before; ${waitFor(go)}; i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done`;
     const running = command.run(
-      (program, io) => registerRun(program, io, { pendingBytesMax: 50_000, giveUpMs: 300 }),
+      (program, io) => registerRun(program, io, { pendingBytesMax: 25_000, giveUpMs: 300 }),
       ['run', '--session', 's', '--server', own.address, '--tee', '--', 'sh', '-c', script],
     );
     while ((await own.stored('s')).length === 0) {
       await pause(10);
     }
     await own.stop();
+    await writeFile(go, '');
     const outcome = await running;
     expect(outcome.code).toBe(1);
     expect(outcome.stdout.toString()).toMatch(/^before\nline 0\n(line \d+\n)*line 499\n$/);

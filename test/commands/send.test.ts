@@ -60,7 +60,7 @@ describe('logweir send', () => {
     expect([other.code, other.stderr]).toEqual([
       1,
       'numbered: line 5: logweir refused a frame: seq 2 is used: another frame is stored under it; ' +
-        "the session's last seq is 6; 4 lines stored, 1 line refused\n",
+        "the session's last seq is 6; 4 lines stored, 3 of them there already, 1 line refused\n",
     ]);
     expect(await contents('numbered')).toEqual(['a', 'b', 'c', 'd']);
   });

@@ -13,13 +13,15 @@ import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse
 export interface LogServiceClient extends grpc.Client {
   /**
    * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
-   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses.
+   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses. A batch may have 256 KiB,
+   * or four times LOG_MAX_FRAME_BYTES where that is more.
    */
   WriteLogBatches(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
   WriteLogBatches(options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
   /**
    * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
-   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses.
+   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses. A batch may have 256 KiB,
+   * or four times LOG_MAX_FRAME_BYTES where that is more.
    */
   writeLogBatches(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
   writeLogBatches(options?: grpc.CallOptions): grpc.ClientDuplexStream<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck__Output>;
@@ -55,7 +57,8 @@ export interface LogServiceClient extends grpc.Client {
 export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
    * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
-   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses.
+   * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses. A batch may have 256 KiB,
+   * or four times LOG_MAX_FRAME_BYTES where that is more.
    */
   WriteLogBatches: grpc.handleBidiStreamingCall<_logging_v1_WriteLogBatch__Output, _logging_v1_WriteLogAck>;
   

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseRfc3339 } from '../../src/client/rfc3339.js';
+import { parseRfc3339 } from '../../src/frame/rfc3339.js';
 
 describe('parseRfc3339', () => {
   it.each([

@@ -1,14 +1,12 @@
-import type { FrameTime } from './frame.js';
-
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const MINUTE_SECONDS = 60;
 const HOUR_SECONDS = 3600;
 
 /**
  * Reads RFC 3339 text as protobuf's JSON mapping has it, keeping nanoseconds.
- * @returns null when it is none, or names a moment that does not exist
+ * @returns as google.protobuf.Timestamp, nanos counting forward; null when it is none, or names a moment that does not exist
  */
-export function parseRfc3339(text: string): FrameTime | null {
+export function parseRfc3339(text: string): { readonly seconds: number; readonly nanos: number } | null {
   const match = RFC_3339.exec(text);
   if (match === null) {
     return null;
