@@ -12,7 +12,7 @@ export interface Announced {
 }
 
 /**
- * The oracle of every fault test (RELIABILITY §1): the agent's journal against everything under LOG_DIR, read without the
+ * The oracle of every fault test (docs/reliability.md): the agent's journal against everything under LOG_DIR, read without the
  * code under test. Nothing may be on its way any more: sealing/ and outbox/ are empty.
  *
  * @param announced null where nobody listens

@@ -1,5 +1,5 @@
 /**
- * RELIABILITY §2, "Redis away, reset, or losing replies": ingest does not notice; everything is announced when it is back; one
+ * docs/reliability.md, "Redis away, reset, or losing replies": ingest does not notice; everything is announced when it is back; one
  * effect per id.
  */
 import { Redis } from 'ioredis';

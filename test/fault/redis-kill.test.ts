@@ -1,5 +1,5 @@
 /**
- * RELIABILITY §2, "Redis away, reset, or losing replies": a server that is killed when Redis has published and its reply is on
+ * docs/reliability.md, "Redis away, reset, or losing replies": a server that is killed when Redis has published and its reply is on
  * the way announces everything in its next life, and each event has had one effect.
  */
 import { once } from 'node:events';

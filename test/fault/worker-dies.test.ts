@@ -1,5 +1,5 @@
 /**
- * RELIABILITY §2, "worker thread dies": the raw file stays until the compressed one is verified; retried, then quarantined.
+ * docs/reliability.md, "worker thread dies": the raw file stays until the compressed one is verified; retried, then quarantined.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
