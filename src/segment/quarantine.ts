@@ -8,8 +8,8 @@ import { writeFully } from './write-fully.js';
 const COPY_BYTES = 1 << 20;
 const STEM_BYTES_MAX = 150;
 
-/** The move under way. */
-let moving: Promise<unknown> = Promise.resolve();
+/** The move under way on each disk. */
+const moves = new WeakMap<Files, Promise<unknown>>();
 
 /**
  * Keeps bytes that recovery would not vouch for. Nothing in here is ever deleted by logweir. Names are made from what is
@@ -67,8 +67,11 @@ export class Quarantine {
   /** Moves a whole file. Returns the name it is kept under. */
   keepFile(path: string): Promise<string> {
     // One after the other: between the choice of a free name and the rename nobody else may take it.
-    const kept = moving.then(() => this.#moveFile(path));
-    moving = kept.catch(() => undefined);
+    const kept = (moves.get(this.#files) ?? Promise.resolve()).then(() => this.#moveFile(path));
+    moves.set(
+      this.#files,
+      kept.catch(() => undefined),
+    );
     return kept;
   }
 

@@ -65,8 +65,8 @@ export class Sessions {
       openFiles: new OpenFiles(options.maxOpenFiles),
       lookups: new StoredLookups(options.readLines, clock),
       gathering: new Gathering(clock),
-      writeLane: new Lane(WRITE_PLACES),
-      syncLane: new Lane(SYNC_PLACES),
+      writeLane: new Lane(WRITE_PLACES, clock),
+      syncLane: new Lane(SYNC_PLACES, clock),
       unsynced: new Set(),
       failing: new Set(),
     };
