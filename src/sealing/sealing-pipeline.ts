@@ -47,7 +47,7 @@ export interface SealingOptions {
   /** Compression threads. */
   readonly workers: number;
   /** Instead of the threads; tests bring one. Closed with the pipeline. */
-  readonly compressor?: Compressor;
+  readonly compressor?: Compressor | undefined;
   /** Null: no Redis is configured, no records are written. */
   readonly outbox: Outbox | null;
 }
