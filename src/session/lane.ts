@@ -1,4 +1,4 @@
-import type { Clock } from '../segment/clock.js';
+import { type Clock, systemClock } from '../segment/clock.js';
 
 /**
  * Bounded work on many sessions.
@@ -17,7 +17,7 @@ export class Lane {
   /** Those with work, the one whose turn is next first. */
   readonly #flows = new Map<object, Line>();
 
-  constructor(placesMax: number, clock: Clock) {
+  constructor(placesMax: number, clock: Clock = systemClock) {
     this.#placesMax = placesMax;
     this.#clock = clock;
   }
