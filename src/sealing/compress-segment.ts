@@ -28,7 +28,7 @@ export function compressSegment(
 ): CompressionResult {
   const raw = openRaw(disk, request.rawPath);
   try {
-    const checked = digestOf(raw, getOn);
+    const checked = digestOf(raw, request.bytes, getOn);
     expectSealedBytes(checked, request, 'the raw file');
     disk.remove(request.targetPath);
     return request.compression === 'gzip'
@@ -87,7 +87,7 @@ function keepPlain(
   disk.copy(request.rawPath, request.targetPath);
   const copy = disk.open(request.targetPath, 'readwrite');
   try {
-    expectSealedBytes(digestOf(copy, getOn), request, 'the copied file');
+    expectSealedBytes(digestOf(copy, request.bytes, getOn), request, 'the copied file');
     copy.sync();
     return result;
   } finally {
@@ -105,7 +105,7 @@ function writeMembers(
   getOn: () => void,
 ): { members: GzipMember[]; compressedBytes: number } {
   const members: GzipMember[] = [];
-  const reader = new LineChunks(raw);
+  const reader = new LineChunks(raw, request.bytes);
   let rawOffset = 0;
   let compressedOffset = 0;
   for (let chunk = reader.next(); chunk !== null; chunk = reader.next()) {
@@ -163,9 +163,9 @@ function hex(crc32: number): string {
   return crc32.toString(16).padStart(8, '0');
 }
 
-function digestOf(file: ThreadFile, getOn: () => void): Digest {
+function digestOf(file: ThreadFile, expectedBytes: number, getOn: () => void): Digest {
   const digest = new Digest();
-  const buffer = Buffer.allocUnsafe(MEMBER_BYTES);
+  const buffer = readBuffer(expectedBytes);
   for (let count = readFully(file, buffer, 0); count > 0; count = readFully(file, buffer, digest.bytes)) {
     digest.update(buffer.subarray(0, count));
     getOn();
@@ -173,14 +173,20 @@ function digestOf(file: ThreadFile, getOn: () => void): Digest {
   return digest;
 }
 
+/** Of a small file, one byte more than it has: an idle session's few lines must not cost a MiB. */
+function readBuffer(fileBytes: number): Buffer {
+  return Buffer.allocUnsafe(Math.min(MEMBER_BYTES, fileBytes + 1));
+}
+
 /** Cuts a file into pieces of about MEMBER_BYTES that end with a whole line. A piece is valid until the next call. */
 class LineChunks {
   readonly #file: ThreadFile;
   #offset = 0;
-  #buffer = Buffer.allocUnsafe(MEMBER_BYTES);
+  #buffer: Buffer;
 
-  constructor(file: ThreadFile) {
+  constructor(file: ThreadFile, bytes: number) {
     this.#file = file;
+    this.#buffer = readBuffer(bytes);
   }
 
   next(): Buffer | null {
