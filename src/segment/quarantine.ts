@@ -42,12 +42,12 @@ export class Quarantine {
     const temporary = join(this.#layout.quarantine, stem + TEMPORARY_SUFFIX);
     await this.#files.remove(temporary);
     const target = await this.#files.open(temporary, 'create');
-    const chunk = Buffer.allocUnsafeSlow(COPY_BYTES);
+    const chunk = Buffer.allocUnsafeSlow(Math.min(COPY_BYTES, Math.max(1, (await source.size()) - offset)));
     let position = offset;
     let crc = 0;
     try {
       for (let read = -1; read !== 0; ) {
-        read = await source.read(chunk, 0, COPY_BYTES, position);
+        read = await source.read(chunk, 0, chunk.length, position);
         await writeFully(target, chunk, 0, read, position - offset);
         crc = crc32(chunk.subarray(0, read), crc);
         position += read;

@@ -41,7 +41,7 @@ export class SimulatedCompressor implements Compressor {
         const dies = !crashes && random.chance(this.#crashes);
         this.#calls.callsLeft = crashes || dies ? random.between(0, 12) : Number.POSITIVE_INFINITY;
         try {
-          const result = compressSegment(request, this.#disk);
+          const result = compressSegment(request, () => undefined, this.#disk);
           clock.labelled(random.next() * 5, `compressed ${request.rawPath}`, () => resolve(result));
         } catch (error) {
           if (!(error instanceof Gone)) {
