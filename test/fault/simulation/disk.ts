@@ -29,20 +29,28 @@ interface Assignment {
 interface NameChange {
   readonly assignments: readonly Assignment[];
   /** A directory that it removes: what was removed from that one came first. */
-  readonly emptied: DirectoryNode | null;
+  readonly emptied?: DirectoryNode;
+  /** Durable before it. */
+  readonly after?: NameChange;
 }
 
 /**
  * A POSIX disk in memory, as adversarial as journaling allows.
  *
  * *Names*: a create, rename or remove is durable once a directory that it touches was synced, and those before it on
- * the same names with it. Of all others a power cut keeps any, in any combination; a rename is atomic. A file's own sync does
- * nothing for its name, nor a directory's.
+ * the same names with it. Of all others a power cut keeps any, in any combination. A rename loses
+ * no name: it is atomic, or (`splitRenames`) the old name in another directory may come back. A file's own sync does nothing
+ * for its name, nor a directory's.
  * *Bytes*: see FileContent.
  */
 export class Disk {
+  readonly #splitRenames: boolean;
   readonly root: DirectoryNode = directoryNode();
   #pending: NameChange[] = [];
+
+  constructor(splitRenames: boolean) {
+    this.#splitRenames = splitRenames;
+  }
 
   /** What has this name, or null. @throws ENOTDIR */
   find(path: string): Node | null {
@@ -112,10 +120,15 @@ export class Disk {
   rename(from: string, to: string): void {
     const node = this.file(from);
     const target = this.directory(dirname(to));
-    this.#change([
-      { directory: this.directory(dirname(from)), name: basename(from), node: null },
-      { directory: target, name: basename(to), node },
-    ]);
+    const source = this.directory(dirname(from));
+    const gone = { directory: source, name: basename(from), node: null };
+    const come = { directory: target, name: basename(to), node };
+    if (this.#splitRenames && source !== target) {
+      const first = this.#change([come]);
+      this.#change([gone], { after: first });
+    } else {
+      this.#change([gone, come]);
+    }
   }
 
   /** An absent one is fine. */
@@ -129,7 +142,7 @@ export class Disk {
   removeDirectoryIfEmpty(path: string): void {
     const node = this.find(path);
     if (node?.kind === 'directory' && node.entries.size === 0) {
-      this.#change([{ directory: this.directory(dirname(path)), name: basename(path), node: null }], node);
+      this.#change([{ directory: this.directory(dirname(path)), name: basename(path), node: null }], { emptied: node });
     }
   }
 
@@ -168,11 +181,13 @@ export class Disk {
     return found;
   }
 
-  #change(assignments: readonly Assignment[], emptied: DirectoryNode | null = null): void {
+  #change(assignments: readonly Assignment[], order: Pick<NameChange, 'emptied' | 'after'> = {}): NameChange {
     for (const { directory, name, node } of assignments) {
       set(directory.entries, name, node);
     }
-    this.#pending.push({ assignments, emptied });
+    const change = { assignments, ...order };
+    this.#pending.push(change);
+    return change;
   }
 
   /** Makes these durable, and whatever had to happen before them. */
@@ -224,9 +239,12 @@ function set(entries: Map<string, Node>, name: string, node: Node | null): void 
 }
 
 function follows(later: NameChange, earlier: NameChange): boolean {
-  return earlier.assignments.some(
-    (before) =>
-      before.directory === later.emptied ||
-      later.assignments.some((after) => after.directory === before.directory && after.name === before.name),
+  return (
+    later.after === earlier ||
+    earlier.assignments.some(
+      (before) =>
+        before.directory === later.emptied ||
+        later.assignments.some((after) => after.directory === before.directory && after.name === before.name),
+    )
   );
 }

@@ -23,7 +23,7 @@ export class World {
   /** Kills and power cuts. */
   crashes = 0;
   readonly #random: Random;
-  readonly #disk = new Disk();
+  readonly #disk: Disk;
   readonly #redis: SimulatedRedis;
   readonly #agents: Agent[];
   readonly #config: CoreConfig;
@@ -39,6 +39,7 @@ export class World {
     const random = new Random(seed);
     this.#random = random;
     this.#bug = bug;
+    this.#disk = new Disk(random.chance(0.3));
     this.weather = new DiskWeather(new Random(random.between(0, 2 ** 31)));
     this.#redis = new SimulatedRedis(new Random(random.between(0, 2 ** 31)));
     this.#config = randomConfig(random);
