@@ -14,6 +14,7 @@ import { type Recovered, Recovery } from './segment/recovery.js';
 import { type RepairReport, SessionHistories } from './segment/session-history.js';
 import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
+import type { ReadLines } from './session/stored-lookups.js';
 import type { SessionHistory } from './session/writer-context.js';
 import { historyError, writerEvents } from './storage-events.js';
 import type { Logger } from './telemetry/logger.js';
@@ -47,6 +48,8 @@ export interface CoreParts {
   readonly publisher: Publisher | null;
   /** Instead of threads, for a simulation. */
   readonly compressor?: Compressor;
+  /** Instead of the reader, which inflates in threads, for a simulation. */
+  readonly readLines?: ReadLines;
   /** From 0 to below 1, instead of Math.random, for a simulation. */
   readonly random?: () => number;
 }
@@ -148,7 +151,7 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
     events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
       pipeline.accept(segment),
     ),
-    readLines: (sessionId, afterSeq) => reader.linesIfAny(sessionId, afterSeq),
+    readLines: parts.readLines ?? ((sessionId, afterSeq) => reader.linesIfAny(sessionId, afterSeq)),
     findHistory: (sessionId) =>
       findHistory(sessionId, pipeline, histories).catch((error: unknown) => {
         throw historyError(sessionId, error, logger, metrics);

@@ -10,6 +10,7 @@ import type { Random } from './random.js';
 import { ProcessClock, type Scheduler } from './scheduler.js';
 import { SimulatedCompressor } from './simulated-compressor.js';
 import { SimulatedFiles } from './simulated-files.js';
+import { simulatedReader } from './simulated-reader.js';
 import { SimulatedPublisher, type SimulatedRedis } from './simulated-redis.js';
 
 /** Nothing looks at them here, and each would watch the garbage collector: one for all processes. */
@@ -74,6 +75,7 @@ export class ServerProcess {
       clock: this.#clock,
       compressor: bug.compressor(compressor, disk),
       metrics,
+      readLines: simulatedReader(access),
       random: random.next,
       publisher: new SimulatedPublisher(redis, this.#clock),
       logger: {
