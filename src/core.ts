@@ -105,8 +105,8 @@ async function makeDurably(files: Files, path: string): Promise<void> {
  */
 export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Core> {
   const { logger, metrics, clock, publisher } = parts;
-  let closeOneFile = (): Promise<boolean> => Promise.resolve(false);
-  const files = makingRoom(parts.files, () => closeOneFile());
+  let closeOneFile = (_named: boolean): Promise<boolean> => Promise.resolve(false);
+  const files = makingRoom(parts.files, (named) => closeOneFile(named));
   const layout = layoutOf(config.logDir);
   const report = repairReport(logger, metrics);
   const recovered = await recover(files, layout, logger, report);
@@ -157,7 +157,7 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
         throw historyError(sessionId, error, logger, metrics);
       }),
   });
-  closeOneFile = () => sessions.closeOneFile();
+  closeOneFile = (named) => sessions.closeOneFile(named);
   adopt(recovered, sessions.registry, pipeline, clock);
   return {
     files,

@@ -63,6 +63,10 @@ export class WriteLoop implements OpenFileOwner {
     return this.#phase === 'working';
   }
 
+  get nameUnsynced(): boolean {
+    return this.#segment.nameUnsynced;
+  }
+
   /** Up to here memory was given back: durable bytes, or written ones with LOG_FSYNC=never. */
   get releasedMark(): number {
     return this.#progress.released.reached;
