@@ -13,6 +13,7 @@ const FILE_ROOMS: Readonly<Record<string, string>> = {
   'service.ts': 'service',
   'start-error.ts': 'service',
   'storage-events.ts': 'service',
+  'core.ts': 'service',
   'config.ts': 'config',
   'config-variable.ts': 'config',
   'config-variables.ts': 'config',
@@ -54,7 +55,7 @@ const DISK_FILES = [
   'segment/directory-lock.ts',
   // The worker's side: a thread reads and writes whole segments by itself.
   'sealing/gzip-worker.ts',
-  'sealing/compress-segment.ts',
+  'sealing/thread-disk.ts',
   // Looks where the build has put the worker: a part of the program, too.
   'sealing/compression-pool.ts',
   // The descriptor set of the protocol, once at the start: a part of the program, not of LOG_DIR.

@@ -35,6 +35,8 @@ export interface AnnouncerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** From 0 to below 1, for pauses of different lengths; a simulation brings a seeded one. */
+  readonly random?: () => number;
 }
 
 type AnnouncerState =
@@ -171,7 +173,7 @@ export class Announcer {
       this.#failing = messageOf(error);
       this.#options.logger.warn({ err: error }, 'Announcing failed; it is tried again until it works.');
     }
-    const delayMs = backoffMs(this.#failures, BACKOFF) * (0.5 + Math.random() / 2);
+    const delayMs = backoffMs(this.#failures, BACKOFF) * (0.5 + (this.#options.random ?? Math.random)() / 2);
     const cancel = this.#options.clock.after(delayMs, () => {
       this.#state = { kind: 'resting' };
       this.#wake();

@@ -7,46 +7,41 @@
  *
  * Memory: about three members, 1 MiB of lines each (a longer line makes a longer member), whatever the segment's size.
  */
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { GzipMember } from '../segment/manifest.js';
 import { Digest } from './digest.js';
 import { errnoOf, messageOf, SealingError } from './sealing-error.js';
+import { nodeThreadDisk, type ThreadDisk, type ThreadFile } from './thread-disk.js';
 import type { CompressionRequest, CompressionResult } from './worker-protocol.js';
 
 const MEMBER_BYTES = 1 << 20;
-const FILE_MODE = 0o600;
 const NEWLINE = 0x0a;
 
 /**
  * @param getOn called with each piece of about 1 MiB that is done
  * @throws SealingError `unusable`, or the NodeJS.ErrnoException of a system call.
  */
-export function compressSegment(request: CompressionRequest, getOn: () => void = () => undefined): CompressionResult {
-  const raw = openRaw(request.rawPath);
+export function compressSegment(
+  request: CompressionRequest,
+  getOn: () => void = () => undefined,
+  disk: ThreadDisk = nodeThreadDisk,
+): CompressionResult {
+  const raw = openRaw(disk, request.rawPath);
   try {
-    const checked = digestOf(raw, getOn);
+    const checked = digestOf(raw, request.bytes, getOn);
     expectSealedBytes(checked, request, 'the raw file');
-    rmSync(request.targetPath, { force: true });
-    return request.compression === 'gzip' ? gzipInto(raw, request, getOn) : keepPlain(checked, request, getOn);
+    disk.remove(request.targetPath);
+    return request.compression === 'gzip'
+      ? gzipInto(disk, raw, request, getOn)
+      : keepPlain(disk, checked, request, getOn);
   } finally {
-    closeSync(raw);
+    raw.close();
   }
 }
 
-function openRaw(path: string): number {
+function openRaw(disk: ThreadDisk, path: string): ThreadFile {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return disk.open(path, 'read');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') {
       throw new SealingError('unusable', 'the raw file is gone', { cause: error });
@@ -55,39 +50,48 @@ function openRaw(path: string): number {
   }
 }
 
-function gzipInto(raw: number, request: CompressionRequest, getOn: () => void): CompressionResult {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const target = openSync(request.targetPath, flags, FILE_MODE);
+function gzipInto(
+  disk: ThreadDisk,
+  raw: ThreadFile,
+  request: CompressionRequest,
+  getOn: () => void,
+): CompressionResult {
+  const target = disk.open(request.targetPath, 'create');
   try {
     const { members, compressedBytes } = writeMembers(raw, target, request, getOn);
     const digest = digestOfMembers(target, members, request.bytes, compressedBytes, getOn);
     expectSealedBytes(digest, request, 'the compressed file');
-    fsyncSync(target);
+    target.sync();
     return { sha256: digest.sha256(), compressedBytes, members };
   } finally {
-    closeSync(target);
+    target.close();
   }
 }
 
 /** The finished file is the raw one under a second name: its bytes are checked and synced already. */
-function keepPlain(checked: Digest, request: CompressionRequest, getOn: () => void): CompressionResult {
+function keepPlain(
+  disk: ThreadDisk,
+  checked: Digest,
+  request: CompressionRequest,
+  getOn: () => void,
+): CompressionResult {
   const result = { sha256: checked.sha256(), compressedBytes: checked.bytes, members: [] };
   try {
-    linkSync(request.rawPath, request.targetPath);
+    disk.link(request.rawPath, request.targetPath);
     return result;
   } catch (error) {
     if (!LINKS_UNSUPPORTED.has(errnoOf(error) ?? '')) {
       throw error;
     }
   }
-  copyFileSync(request.rawPath, request.targetPath, constants.COPYFILE_EXCL);
-  const copy = openSync(request.targetPath, constants.O_RDWR | constants.O_NOFOLLOW);
+  disk.copy(request.rawPath, request.targetPath);
+  const copy = disk.open(request.targetPath, 'readwrite');
   try {
-    expectSealedBytes(digestOf(copy, getOn), request, 'the copied file');
-    fsyncSync(copy);
+    expectSealedBytes(digestOf(copy, request.bytes, getOn), request, 'the copied file');
+    copy.sync();
     return result;
   } finally {
-    closeSync(copy);
+    copy.close();
   }
 }
 
@@ -95,13 +99,13 @@ function keepPlain(checked: Digest, request: CompressionRequest, getOn: () => vo
 const LINKS_UNSUPPORTED: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK']);
 
 function writeMembers(
-  raw: number,
-  target: number,
+  raw: ThreadFile,
+  target: ThreadFile,
   request: CompressionRequest,
   getOn: () => void,
 ): { members: GzipMember[]; compressedBytes: number } {
   const members: GzipMember[] = [];
-  const reader = new LineChunks(raw);
+  const reader = new LineChunks(raw, request.bytes);
   let rawOffset = 0;
   let compressedOffset = 0;
   for (let chunk = reader.next(); chunk !== null; chunk = reader.next()) {
@@ -117,7 +121,7 @@ function writeMembers(
 
 /** Decompresses member by member, each entered at its own offset, as a reader will. */
 function digestOfMembers(
-  target: number,
+  target: ThreadFile,
   members: readonly GzipMember[],
   bytes: number,
   compressedBytes: number,
@@ -159,9 +163,9 @@ function hex(crc32: number): string {
   return crc32.toString(16).padStart(8, '0');
 }
 
-function digestOf(file: number, getOn: () => void): Digest {
+function digestOf(file: ThreadFile, expectedBytes: number, getOn: () => void): Digest {
   const digest = new Digest();
-  const buffer = Buffer.allocUnsafe(MEMBER_BYTES);
+  const buffer = readBuffer(expectedBytes);
   for (let count = readFully(file, buffer, 0); count > 0; count = readFully(file, buffer, digest.bytes)) {
     digest.update(buffer.subarray(0, count));
     getOn();
@@ -169,14 +173,20 @@ function digestOf(file: number, getOn: () => void): Digest {
   return digest;
 }
 
+/** Of a small file, one byte more than it has: an idle session's few lines must not cost a MiB. */
+function readBuffer(fileBytes: number): Buffer {
+  return Buffer.allocUnsafe(Math.min(MEMBER_BYTES, fileBytes + 1));
+}
+
 /** Cuts a file into pieces of about MEMBER_BYTES that end with a whole line. A piece is valid until the next call. */
 class LineChunks {
-  readonly #file: number;
+  readonly #file: ThreadFile;
   #offset = 0;
-  #buffer = Buffer.allocUnsafe(MEMBER_BYTES);
+  #buffer: Buffer;
 
-  constructor(file: number) {
+  constructor(file: ThreadFile, bytes: number) {
     this.#file = file;
+    this.#buffer = readBuffer(bytes);
   }
 
   next(): Buffer | null {
@@ -210,10 +220,10 @@ function firstSeqOf(chunk: Buffer): number {
 }
 
 /** Fills the buffer unless the file ends; resolves short reads. */
-function readFully(file: number, buffer: Buffer, position: number): number {
+function readFully(file: ThreadFile, buffer: Buffer, position: number): number {
   let total = 0;
   while (total < buffer.length) {
-    const count = readSync(file, buffer, total, buffer.length - total, position + total);
+    const count = file.read(buffer, total, buffer.length - total, position + total);
     if (count === 0) {
       break;
     }
@@ -222,10 +232,10 @@ function readFully(file: number, buffer: Buffer, position: number): number {
   return total;
 }
 
-function writeFully(file: number, piece: Buffer, position: number): void {
+function writeFully(file: ThreadFile, piece: Buffer, position: number): void {
   let total = 0;
   while (total < piece.length) {
-    const count = writeSync(file, piece, total, piece.length - total, position + total);
+    const count = file.write(piece, total, piece.length - total, position + total);
     if (count === 0) {
       throw Object.assign(new Error('ENOSPC: the write made no progress'), { code: 'ENOSPC' });
     }

@@ -50,20 +50,21 @@ export interface SealContext {
 
 /**
  * @param previousSha256 of the session's segment before this one; undefined when it has to be looked up on disk.
+ * @returns the manifest, and whether it was made now: one that was there says nothing of the segments after it
  * @throws SealingError, or the error of the disk
  */
 export async function storeSegment(
   context: SealContext,
   segment: SealedSegment,
   previousSha256: string | null | undefined,
-): Promise<Manifest> {
+): Promise<{ readonly manifest: Manifest; readonly isNew: boolean }> {
   const { layout, files } = context;
   const directory = sessionDirectory(layout, segment.summary.sessionId);
   const manifestPath = join(directory, segmentOf(segment) + MANIFEST_SUFFIX);
   await makeSessionDirectory(files, directory);
   const stored = await storedManifest(context, segment, manifestPath);
   if (stored !== null) {
-    return stored;
+    return { manifest: stored, isNew: false };
   }
   // Also when it was there: whoever made it may have died before this.
   await files.syncDirectory(layout.sessions);
@@ -79,7 +80,7 @@ export async function storeSegment(
   const manifest = manifestOf(segment, context.compression, result, previous);
   await writeManifest(files, manifestPath, manifest);
   countFinished(context.metrics, manifest);
-  return manifest;
+  return { manifest, isNew: true };
 }
 
 /** Without an outbox nobody is to be told. */

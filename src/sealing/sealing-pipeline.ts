@@ -47,7 +47,7 @@ export interface SealingOptions {
   /** Compression threads. */
   readonly workers: number;
   /** Instead of the threads; tests bring one. Closed with the pipeline. */
-  readonly compressor?: Compressor;
+  readonly compressor?: Compressor | undefined;
   /** Null: no Redis is configured, no records are written. */
   readonly outbox: Outbox | null;
 }
@@ -71,7 +71,7 @@ type Step =
 interface Lane {
   readonly sessionId: string;
   readonly jobs: Job[];
-  /** `sha256` of the newest segment this lane stored; undefined before its first. */
+  /** `sha256` of the segment this lane stored last; undefined when the next one's has to be looked up on disk. */
   previousSha256: string | undefined;
   state:
     | { readonly kind: 'queued' }
@@ -201,8 +201,9 @@ export class SealingPipeline {
     const context = this.#context;
     switch (step.kind) {
       case 'store': {
-        const manifest = await storeSegment(context, segment, lane.previousSha256);
-        lane.previousSha256 = manifest.sha256;
+        const { manifest, isNew } = await storeSegment(context, segment, lane.previousSha256);
+        // Where a power cut brought a raw file back, those of later segments may be gone for good: the disk knows the newest.
+        lane.previousSha256 = isNew ? manifest.sha256 : undefined;
         return { kind: 'record', manifest };
       }
       case 'record':

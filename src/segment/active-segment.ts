@@ -79,6 +79,10 @@ export class ActiveSegment {
     return this.#unsynced || this.#nameUnsynced;
   }
 
+  get nameUnsynced(): boolean {
+    return this.#nameUnsynced;
+  }
+
   /** Opens the file, creating it when the segment is new. */
   async open(): Promise<void> {
     if (this.#state.kind === 'open' || this.#renamed) {

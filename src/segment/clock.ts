@@ -8,6 +8,8 @@ export interface Clock {
   every(intervalMs: number, run: () => void): () => void;
   /** Calls `run` once after `delayMs` unless the returned function is called first; does not keep the process alive. */
   after(delayMs: number, run: () => void): () => void;
+  /** Calls `run` once after the current turn of the event loop, whatever the time. */
+  soon(run: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -20,5 +22,8 @@ export const systemClock: Clock = {
   after(delayMs, run) {
     const timer = setTimeout(run, delayMs).unref();
     return () => clearTimeout(timer);
+  },
+  soon(run) {
+    setImmediate(run);
   },
 };

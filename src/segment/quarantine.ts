@@ -8,8 +8,8 @@ import { writeFully } from './write-fully.js';
 const COPY_BYTES = 1 << 20;
 const STEM_BYTES_MAX = 150;
 
-/** The move under way. */
-let moving: Promise<unknown> = Promise.resolve();
+/** The move under way on each disk. */
+const moves = new WeakMap<Files, Promise<unknown>>();
 
 /**
  * Keeps bytes that recovery would not vouch for. Nothing in here is ever deleted by logweir. Names are made from what is
@@ -42,12 +42,12 @@ export class Quarantine {
     const temporary = join(this.#layout.quarantine, stem + TEMPORARY_SUFFIX);
     await this.#files.remove(temporary);
     const target = await this.#files.open(temporary, 'create');
-    const chunk = Buffer.allocUnsafeSlow(COPY_BYTES);
+    const chunk = Buffer.allocUnsafeSlow(Math.min(COPY_BYTES, Math.max(1, (await source.size()) - offset)));
     let position = offset;
     let crc = 0;
     try {
       for (let read = -1; read !== 0; ) {
-        read = await source.read(chunk, 0, COPY_BYTES, position);
+        read = await source.read(chunk, 0, chunk.length, position);
         await writeFully(target, chunk, 0, read, position - offset);
         crc = crc32(chunk.subarray(0, read), crc);
         position += read;
@@ -67,8 +67,11 @@ export class Quarantine {
   /** Moves a whole file. Returns the name it is kept under. */
   keepFile(path: string): Promise<string> {
     // One after the other: between the choice of a free name and the rename nobody else may take it.
-    const kept = moving.then(() => this.#moveFile(path));
-    moving = kept.catch(() => undefined);
+    const kept = (moves.get(this.#files) ?? Promise.resolve()).then(() => this.#moveFile(path));
+    moves.set(
+      this.#files,
+      kept.catch(() => undefined),
+    );
     return kept;
   }
 

@@ -82,14 +82,17 @@ export class Recovery {
     const directory = join(this.#layout.sealing, sessionName);
     const names = (await this.#files.list(directory)).filter((name) => name.endsWith(RAW_SUFFIX)).toSorted();
     const sealed: SealedSegment[] = [];
-    let producers: ReadonlyMap<string, number> | null = null;
+    let producers: ReadonlyMap<string, number> = new Map();
     for (const name of names) {
       const parsed = parseSegmentName(name);
       const path = join(directory, name);
       const found = parsed === null ? null : await this.#regularFile(path);
       const segment = parsed === null || found === null ? null : await this.#sealedSegment(path, sessionName, parsed);
       if (segment !== null) {
-        producers ??= await this.#producersBefore(segment.summary);
+        const { sessionId, firstSeq } = segment.summary;
+        const lastSeq = this.#sealedBefore.get(sessionName)?.lastSeq ?? 0;
+        const finished = await this.#histories.finishedAfter(sessionId, lastSeq, firstSeq);
+        producers = mergedMarks(producers, new Map(Object.entries(finished?.producers ?? {})));
         const summary: SegmentSummary = {
           ...segment.summary,
           producers: mergedMarks(producers, segment.summary.producers),
@@ -144,11 +147,6 @@ export class Recovery {
 
   #historyBefore(name: string, sessionId: string): Promise<StoredHistory> {
     return this.#histories.stored(sessionId, this.#sealedBefore.get(name) ?? null);
-  }
-
-  async #producersBefore(summary: SegmentSummary): Promise<ReadonlyMap<string, number>> {
-    const manifest = await this.#histories.newestManifest(summary.sessionId, summary.firstSeq);
-    return new Map(Object.entries(manifest?.producers ?? {}));
   }
 
   /** Whatever else has a segment's name was not made here: it is left alone. */

@@ -32,7 +32,7 @@ export type SegmentSource = Pick<OpenFile, 'read' | 'size'>;
 export async function scanSegment(file: SegmentSource, name: string): Promise<SegmentScan> {
   const lines = new LineCheck(name);
   const totalBytes = await file.size();
-  let chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+  let chunk = Buffer.allocUnsafeSlow(Math.max(1, Math.min(READ_BYTES, totalBytes)));
   /** Bytes of an unfinished line at the front of `chunk`. */
   let carried = 0;
   let position = 0;

@@ -13,6 +13,7 @@ import {
 import { type Manifest, manifestFits } from './manifest.js';
 import { rebuildManifest } from './manifest-repair.js';
 import { ManifestTooNew, parseManifest, writeManifest } from './manifest-store.js';
+import { mergedMarks } from './producer-marks.js';
 import type { Quarantine } from './quarantine.js';
 import { listSessionDirectory } from './session-directory.js';
 
@@ -69,7 +70,8 @@ export class SessionHistories {
    * @throws ManifestTooNew, or the error of the disk
    */
   async stored(sessionId: string, sealing: StoredHistory | null): Promise<StoredHistory> {
-    const newest = sealing ?? (await this.#finished(sessionId));
+    const newest =
+      sealing === null ? await this.#finished(sessionId) : await this.#sealingOrFinished(sessionId, sealing);
     const lastQuarantined = await this.quarantine.lastSeq(sessionId);
     return { lastSeq: Math.max(newest.lastSeq, lastQuarantined), producers: newest.producers };
   }
@@ -92,6 +94,30 @@ export class SessionHistories {
       }
       // Its files are in quarantine: now another one is the newest.
     }
+  }
+
+  /**
+   * The manifest of the newest finished segment between `afterSeq`, the last seq of a raw file under sealing/, and
+   * `beforeSeq`; null when there is none. Raw files are removed without a sync: a power cut may bring one back and not those
+   * after it, so the newest raw file need not be the newest segment.
+   * @throws ManifestTooNew, or the error of the disk
+   */
+  async finishedAfter(
+    sessionId: string,
+    afterSeq: number,
+    beforeSeq: number = Number.POSITIVE_INFINITY,
+  ): Promise<Manifest | null> {
+    const newest = await this.#newestFiles(sessionId, beforeSeq);
+    return newest === null || newest.name.lastSeq <= afterSeq ? null : this.newestManifest(sessionId, beforeSeq);
+  }
+
+  async #sealingOrFinished(sessionId: string, sealing: StoredHistory): Promise<StoredHistory> {
+    const later = await this.finishedAfter(sessionId, sealing.lastSeq);
+    if (later === null) {
+      return sealing;
+    }
+    const producers = mergedMarks(sealing.producers, new Map(Object.entries(later.producers)));
+    return { lastSeq: Math.max(sealing.lastSeq, later.last_seq), producers };
   }
 
   async #finished(sessionId: string): Promise<StoredHistory> {

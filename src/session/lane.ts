@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from '../segment/clock.js';
+
 /**
  * Bounded work on many sessions.
  *
@@ -9,13 +11,15 @@
  */
 export class Lane {
   readonly #placesMax: number;
+  readonly #clock: Clock;
   #taken = 0;
   #scheduled = false;
   /** Those with work, the one whose turn is next first. */
   readonly #flows = new Map<object, Line>();
 
-  constructor(placesMax: number) {
+  constructor(placesMax: number, clock: Clock = systemClock) {
     this.#placesMax = placesMax;
+    this.#clock = clock;
   }
 
   /** Runs `work` when there is a place and it is its flow's turn. `work` must not reject. */
@@ -28,7 +32,7 @@ export class Lane {
     }
     if (!this.#scheduled && this.#taken < this.#placesMax) {
       this.#scheduled = true;
-      setImmediate(() => {
+      this.#clock.soon(() => {
         this.#scheduled = false;
         this.#fill();
       });

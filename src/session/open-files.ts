@@ -2,6 +2,8 @@
 export interface OpenFileOwner {
   /** True while an operation on the file is under way or due next. */
   readonly busy: boolean;
+  /** Closing the file takes an fsync of its directory. */
+  readonly nameUnsynced: boolean;
   /** Syncs and closes the file; must not reject. */
   closeFile(): Promise<void>;
 }
@@ -33,9 +35,9 @@ export class OpenFiles {
     this.#owners.add(owner);
   }
 
-  /** Syncs and closes the least recently used file. Resolves to false when there is none that can be closed. */
-  async closeOne(): Promise<boolean> {
-    const victim = this.#leastRecentlyUsed();
+  /** Syncs and closes the least recently used file; with `named`, of those whose name is durable. Resolves to false when there is none that can be closed. */
+  async closeOne(named = false): Promise<boolean> {
+    const victim = this.#leastRecentlyUsed(named);
     if (victim === null) {
       return false;
     }
@@ -54,9 +56,9 @@ export class OpenFiles {
     this.#owners.delete(owner);
   }
 
-  #leastRecentlyUsed(): OpenFileOwner | null {
+  #leastRecentlyUsed(named: boolean): OpenFileOwner | null {
     for (const owner of this.#owners) {
-      if (!owner.busy) {
+      if (!owner.busy && !(named && owner.nameUnsynced)) {
         return owner;
       }
     }

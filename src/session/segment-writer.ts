@@ -38,6 +38,10 @@ export class SegmentWriter {
     return this.#segment?.isOpen === true;
   }
 
+  get nameUnsynced(): boolean {
+    return this.#segment?.nameUnsynced === true;
+  }
+
   get unsynced(): boolean {
     return this.#segment?.unsynced === true;
   }

@@ -65,8 +65,8 @@ export class Sessions {
       openFiles: new OpenFiles(options.maxOpenFiles),
       lookups: new StoredLookups(options.readLines, clock),
       gathering: new Gathering(clock),
-      writeLane: new Lane(WRITE_PLACES),
-      syncLane: new Lane(SYNC_PLACES),
+      writeLane: new Lane(WRITE_PLACES, clock),
+      syncLane: new Lane(SYNC_PLACES, clock),
       unsynced: new Set(),
       failing: new Set(),
     };
@@ -83,9 +83,9 @@ export class Sessions {
     return new Intake(this.registry, this.#context.admission, this.#options, this.#options.counts, flow);
   }
 
-  /** Gives one descriptor back. Resolves to false when there is none to give. */
-  closeOneFile(): Promise<boolean> {
-    return this.#context.openFiles.closeOne();
+  /** Gives one descriptor back; with `named`, without an fsync of a directory. Resolves to false when there is none to give. */
+  closeOneFile(named: boolean): Promise<boolean> {
+    return this.#context.openFiles.closeOne(named);
   }
 
   get openFiles(): number {

@@ -17,13 +17,14 @@ const IDLE_MS = 5000;
 export class StoredLookups {
   readonly #readLines: ReadLines;
   readonly #clock: Clock;
-  readonly #lane = new Lane(PLACES);
+  readonly #lane: Lane;
   /** In the order of use. */
   readonly #cursors = new Set<StoredCursor>();
 
   constructor(readLines: ReadLines, clock: Clock) {
     this.#readLines = readLines;
     this.#clock = clock;
+    this.#lane = new Lane(PLACES, clock);
   }
 
   get openCursors(): number {

@@ -63,6 +63,10 @@ export class WriteLoop implements OpenFileOwner {
     return this.#phase === 'working';
   }
 
+  get nameUnsynced(): boolean {
+    return this.#segment.nameUnsynced;
+  }
+
   /** Up to here memory was given back: durable bytes, or written ones with LOG_FSYNC=never. */
   get releasedMark(): number {
     return this.#progress.released.reached;
@@ -276,15 +280,16 @@ export class WriteLoop implements OpenFileOwner {
   async #close(): Promise<void> {
     try {
       await this.#segment.close();
-      if (!this.#untrusted && !this.#segment.unsynced) {
-        this.#reached();
-      }
     } catch (cause) {
       const error = this.#report(cause);
       if (this.#health.failedSyncs > 1) {
         this.#tell(error);
       }
       this.wake();
+    }
+    // Also when close(2) itself failed: the queue must hold as durable what the segment does, or it is written twice.
+    if (!this.#untrusted && !this.#segment.unsynced) {
+      this.#reached();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Clock } from '../../src/segment/clock.js';
+import { type Clock, systemClock } from '../../src/segment/clock.js';
 import { encodeFrame } from '../support/frames.js';
 import { openSessionRoom, temporaryDirectory } from '../support/session-room.js';
 
@@ -32,6 +32,7 @@ function fakeClock(): Clock & { advance(ms: number): void } {
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);
     },
+    soon: systemClock.soon,
     advance(ms) {
       monotonic += ms;
       for (const run of ticks) {

@@ -1,0 +1,218 @@
+import { dirname } from 'node:path';
+import type { Config } from './config.js';
+import { SessionReader } from './reading/session-reader.js';
+import { Announcer, type Publisher } from './sealing/announcer.js';
+import type { Compressor } from './sealing/compressor.js';
+import { Outbox } from './sealing/outbox.js';
+import { SealingPipeline } from './sealing/sealing-pipeline.js';
+import type { Clock } from './segment/clock.js';
+import type { Files } from './segment/files.js';
+import { type Layout, layoutOf } from './segment/layout.js';
+import { makingRoom } from './segment/making-room.js';
+import { Quarantine } from './segment/quarantine.js';
+import { type Recovered, Recovery } from './segment/recovery.js';
+import { type RepairReport, SessionHistories } from './segment/session-history.js';
+import type { SessionRegistry } from './session/session-registry.js';
+import { Sessions } from './session/sessions.js';
+import type { ReadLines } from './session/stored-lookups.js';
+import type { SessionHistory } from './session/writer-context.js';
+import { historyError, writerEvents } from './storage-events.js';
+import type { Logger } from './telemetry/logger.js';
+import type { Metrics } from './telemetry/metrics.js';
+import { repairReport } from './telemetry/repair-report.js';
+import { StorageFailures } from './telemetry/storage-failures.js';
+
+export type CoreConfig = Pick<
+  Config,
+  | 'logDir'
+  | 'maxSegmentBytes'
+  | 'maxSegmentAgeSeconds'
+  | 'idleSeconds'
+  | 'flushIntervalMs'
+  | 'fsync'
+  | 'compression'
+  | 'gzipLevel'
+  | 'compressionWorkers'
+  | 'maxFrameBytes'
+  | 'maxQueueBytes'
+  | 'maxSessionQueueBytes'
+  | 'maxOpenFiles'
+>;
+
+export interface CoreParts {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly files: Files;
+  readonly clock: Clock;
+  /** Where events are announced; null: nowhere, and none are recorded. */
+  readonly publisher: Publisher | null;
+  /** Instead of threads, for a simulation. */
+  readonly compressor?: Compressor;
+  /** Instead of the reader, which inflates in threads, for a simulation. */
+  readonly readLines?: ReadLines;
+  /** From 0 to below 1, instead of Math.random, for a simulation. */
+  readonly random?: () => number;
+}
+
+/** Everything between the doors and the disk: sessions, the sealing of their segments, the announcing of those. */
+export interface Core {
+  /** The disk; what finds no descriptor left closes a session's file. */
+  readonly files: Files;
+  readonly sessions: Sessions;
+  readonly pipeline: SealingPipeline;
+  readonly outbox: Outbox | null;
+  readonly announcer: Announcer | null;
+  /** Starts what works by itself: rotation by time, background syncs, announcing. */
+  start(): void;
+  /**
+   * Once no frames come any more: queues written and synced, files closed, threads ended.
+   * @returns the sessions that could not be written, with the reason
+   */
+  drain(): Promise<{ sessionId: string; error: unknown }[]>;
+}
+
+/** Makes LOG_DIR and the directories in it, durably: what is synced in a directory whose own name is lost is lost with it. */
+export async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
+  await makeDurably(files, layout.root);
+  for (const directory of [layout.active, layout.sealing, layout.sessions, layout.outbox, layout.quarantine]) {
+    await files.makeDirectory(directory);
+  }
+  await files.syncDirectory(layout.root);
+}
+
+/** Nothing is made in a directory before its name is durable, so only the lowest one that is there can be in doubt. */
+async function makeDurably(files: Files, path: string): Promise<void> {
+  const parent = dirname(path);
+  const isThere = parent === path || (await files.stat(path)) !== null;
+  if (!isThere) {
+    await makeDurably(files, parent);
+    await files.makeDirectory(path);
+  }
+  try {
+    // Also when it was there: whoever made it may have died before this.
+    await files.syncDirectory(parent);
+  } catch (error) {
+    // Nobody made it here who may not even look into its parent.
+    if (!isThere || (error as NodeJS.ErrnoException).code !== 'EACCES') {
+      throw error;
+    }
+  }
+}
+
+/**
+ * Brings LOG_DIR back to where writing can go on, and builds the parts over it. The directories must be there and locked.
+ * @throws the error of the disk that stopped recovery
+ */
+export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Core> {
+  const { logger, metrics, clock, publisher } = parts;
+  let closeOneFile = (_named: boolean): Promise<boolean> => Promise.resolve(false);
+  const files = makingRoom(parts.files, (named) => closeOneFile(named));
+  const layout = layoutOf(config.logDir);
+  const report = repairReport(logger, metrics);
+  const recovered = await recover(files, layout, logger, report);
+  const histories = new SessionHistories({ files, layout, quarantine: new Quarantine(files, layout), report });
+
+  const outbox = publisher === null ? null : new Outbox({ layout, files, clock, logger, metrics });
+  await outbox?.open();
+  const random = parts.random ?? Math.random;
+  const announcer =
+    outbox === null || publisher === null ? null : new Announcer({ outbox, publisher, clock, logger, metrics, random });
+  const pipeline = new SealingPipeline({
+    layout,
+    files,
+    clock,
+    logger,
+    metrics,
+    compression: config.compression,
+    gzipLevel: config.gzipLevel,
+    histories,
+    workers: config.compressionWorkers,
+    compressor: parts.compressor,
+    outbox,
+  });
+
+  const reader = new SessionReader(files, layout);
+  const sessions = new Sessions({
+    files,
+    clock,
+    layout,
+    limits: {
+      maxBytes: config.maxSegmentBytes,
+      maxAgeMs: config.maxSegmentAgeSeconds * 1000,
+      idleMs: config.idleSeconds * 1000,
+    },
+    fsync: config.fsync,
+    flushIntervalMs: config.flushIntervalMs,
+    maxFrameBytes: config.maxFrameBytes,
+    maxQueueBytes: config.maxQueueBytes,
+    maxSessionQueueBytes: config.maxSessionQueueBytes,
+    maxOpenFiles: config.maxOpenFiles,
+    counts: metrics.ingest,
+    events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
+      pipeline.accept(segment),
+    ),
+    readLines: parts.readLines ?? ((sessionId, afterSeq) => reader.linesIfAny(sessionId, afterSeq)),
+    findHistory: (sessionId) =>
+      findHistory(sessionId, pipeline, histories).catch((error: unknown) => {
+        throw historyError(sessionId, error, logger, metrics);
+      }),
+  });
+  closeOneFile = (named) => sessions.closeOneFile(named);
+  adopt(recovered, sessions.registry, pipeline, clock);
+  return {
+    files,
+    sessions,
+    pipeline,
+    outbox,
+    announcer,
+    start() {
+      sessions.start();
+      announcer?.start();
+    },
+    async drain() {
+      const failed = await sessions.registry.drain();
+      await pipeline.close();
+      await announcer?.close();
+      return failed;
+    },
+  };
+}
+
+async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {
+  const startedAt = performance.now();
+  const recovered = await new Recovery(files, layout, report).run();
+  const { active, sealed } = recovered;
+  const ms = Math.round(performance.now() - startedAt);
+  logger.info({ active: active.length, sealed: sealed.length, ms }, 'recovered');
+  return recovered;
+}
+
+function adopt(recovered: Recovered, registry: SessionRegistry, pipeline: SealingPipeline, clock: Clock): void {
+  const nowMs = clock.monotonicMs();
+  const wallMs = clock.wallMs();
+  for (const segment of recovered.sealed) {
+    pipeline.accept(segment);
+  }
+  for (const { summary, createdAtMs, modifiedAtMs } of recovered.active) {
+    registry.adopt(summary.sessionId, {
+      lastSeq: summary.lastSeq,
+      producers: summary.producers,
+      // A wall clock that went back must not make the future of a file.
+      active: {
+        summary,
+        openedAtMs: nowMs - Math.max(0, wallMs - createdAtMs),
+        lastActiveMs: nowMs - Math.max(0, wallMs - modifiedAtMs),
+      },
+    });
+  }
+}
+
+/** What is on disk, or on its way there, of a session that has no writer. */
+async function findHistory(
+  sessionId: string,
+  pipeline: SealingPipeline,
+  histories: SessionHistories,
+): Promise<SessionHistory> {
+  const sealing = pipeline.newestPending(sessionId)?.summary ?? null;
+  return { ...(await histories.stored(sessionId, sealing)), active: null };
+}
