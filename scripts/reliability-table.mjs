@@ -85,10 +85,10 @@ const cell = (done, kept) =>
         .join('; ');
 const [inCi, inSoak] = [amounts(false), amounts(true)];
 const rows = FAULTS.map(([fault, promise, files]) => {
-  const [keptCi = 'not run', keptSoak = 'not run |'] = before.get(fault) ?? [];
-  const tests = files.map((file) => `\`${file}\``).join(', ');
+  const [keptCi = 'not run', keptSoak = 'not run |'] = before.get(String(fault)) ?? [];
+  const tests = [...files].map((file) => `\`${file}\``).join(', ');
   const soak = cell(inSoak.get(fault), keptSoak.replace(/ \|$/, ''));
-  return `| **${fault}** | ${promise} | ${tests} | ${cell(inCi.get(fault), keptCi)} | ${soak} |`;
+  return `| **${String(fault)}** | ${String(promise)} | ${tests} | ${cell(inCi.get(fault), keptCi)} | ${soak} |`;
 });
 const table = ['| fault | promise | test | `test:fault` did | `test:soak` did |', '|---|---|---|---|---|', ...rows].join('\n');
 writeFileSync(DOCUMENT, text.replace(TABLE, (_, start, end) => `${start}${table}\n${end}`));
