@@ -53,7 +53,8 @@ export async function startService(config: Config, parts: ServiceParts): Promise
     return await startLocked(config, layout, { ...parts, files, clock: parts.clock ?? systemClock }, undo);
   } catch (error) {
     for (const step of undo.toReversed()) {
-      await step();
+      // What can't be undone, on a disk that fails, must not hide why: the process ends, and the lock with it.
+      await step().catch(() => undefined);
     }
     throw error;
   }

@@ -1,8 +1,9 @@
 /** The entry of a compression thread: a request in, a reply out, and a counter in shared memory that goes up meanwhile. */
 import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemCode } from '../segment/system-code.js';
 import { compressSegment } from './compress-segment.js';
-import { diskCodeOf, isSealingError, messageOf } from './sealing-error.js';
+import { isSealingError, messageOf } from './sealing-error.js';
 import type { CompressionReply, CompressionRequest } from './worker-protocol.js';
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what compression-pool.ts passes
@@ -25,7 +26,7 @@ function replyTo(request: CompressionRequest): CompressionReply {
     if (isSealingError(error, 'unusable')) {
       return { kind: 'unusable', message };
     }
-    const code = diskCodeOf(error);
+    const code = systemCode(error);
     return code === null ? { kind: 'thrown', message } : { kind: 'failed', code, message };
   }
 }

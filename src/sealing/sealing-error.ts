@@ -27,12 +27,6 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The code of a system call that failed (not Node's own ERR_…), or null. */
-export function diskCodeOf(error: unknown): string | null {
-  const code = errnoOf(error);
-  return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : null;
-}
-
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -20,6 +20,7 @@ import type { Layout } from '../segment/layout.js';
 import { type Manifest, manifestId } from '../segment/manifest.js';
 import type { SealedSegment } from '../segment/sealed-segment.js';
 import type { SessionHistories } from '../segment/session-history.js';
+import { systemCode } from '../segment/system-code.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { CompressionPool } from './compression-pool.js';
@@ -33,7 +34,7 @@ import {
   type SealContext,
   storeSegment,
 } from './seal-steps.js';
-import { diskCodeOf, isSealingError } from './sealing-error.js';
+import { isSealingError } from './sealing-error.js';
 
 export interface SealingOptions {
   readonly layout: Layout;
@@ -266,7 +267,7 @@ export class SealingPipeline {
     if (step.kind === 'store') {
       metrics.compressionFailures.inc();
     }
-    const code = diskCodeOf(error);
+    const code = systemCode(error);
     if (code !== null) {
       metrics.diskErrors.inc({ code });
     }

@@ -25,6 +25,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemCode } from './system-code.js';
 
 export interface DirectoryLock {
   /** Gives the directory up; call it when nothing is written any more. Once is enough, twice is fine. */
@@ -286,5 +287,5 @@ function livingOf(line: string): Living {
 }
 
 function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException | null)?.code ?? 'UNKNOWN';
+  return systemCode(error) ?? 'UNKNOWN';
 }

@@ -1,3 +1,5 @@
+import { systemCode } from './system-code.js';
+
 /** Why bytes could not be stored: a closed set, so that gRPC and HTTP translate it in one place each. */
 export type StorageErrorCode =
   /** ENOSPC, EDQUOT: goes on by itself when there is room again. */
@@ -43,12 +45,12 @@ export class StorageError extends Error {
     if (cause instanceof StorageError) {
       return cause;
     }
-    const errno = (cause as NodeJS.ErrnoException | null)?.code ?? 'UNKNOWN';
+    const errno = systemCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? 'UNKNOWN';
     return new StorageError(CODES[errno] ?? 'DISK_FAILED', errno, cause);
   }
 }
 
 /** A system call failed, as opposed to what was read making no sense. Node's own codes (`ERR_…`) are none of the system's. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && /^E[A-Z0-9]+$/.test(String(error.code));
+  return error instanceof Error && systemCode(error) !== null;
 }

@@ -1,4 +1,5 @@
 import type { FrameProblem } from '../frame/frame-problem.js';
+import { systemCode } from '../segment/system-code.js';
 
 /**
  * A frame under a number that its session has used for something else: two agents number one session, or one of them has started
@@ -30,6 +31,6 @@ export class LookupFailed extends Error {
   constructor(cause: unknown) {
     super('what the session stored under the number of a repeated frame can not be read', { cause });
     this.name = 'LookupFailed';
-    this.byDisk = /^E[A-Z0-9]+$/.test(String((cause as NodeJS.ErrnoException | null)?.code));
+    this.byDisk = systemCode(cause) !== null;
   }
 }
