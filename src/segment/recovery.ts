@@ -7,6 +7,7 @@ import { planRecovery } from './recovery-plan.js';
 import type { SealedSegment, SegmentSummary } from './sealed-segment.js';
 import { type SegmentScan, scanSegment } from './segment-scan.js';
 import { type RepairReport, SessionHistories, type StoredHistory } from './session-history.js';
+import { writeFully } from './write-fully.js';
 
 export interface RecoveredActive {
   readonly summary: SegmentSummary;
@@ -22,6 +23,7 @@ export interface Recovered {
 }
 
 const FILES_AT_ONCE = 16;
+const WRITE_BACK_BYTES = 1 << 20;
 
 /**
  * Brings LOG_DIR back to where writing can go on, after any crash.
@@ -139,8 +141,7 @@ export class Recovery {
     if (usable === null) {
       return null;
     }
-    // A killed process may have left lines in the page cache alone; a repeat of theirs will be acknowledged.
-    await this.#sync(path);
+    await this.#writeBack(path, usable.bytes);
     const summary = { ...usable, producers: mergedMarks(before?.producers ?? new Map(), usable.producers) };
     return { summary, createdAtMs: stat.createdAtMs, modifiedAtMs: stat.modifiedAtMs };
   }
@@ -185,20 +186,39 @@ export class Recovery {
       }
       case 'cut': {
         const file = await this.#quarantine.keepTail(path, step.offset);
-        await this.#sync(path, step.offset);
+        await this.#truncate(path, step.offset);
         this.#report({ file, action: 'cut', reason: step.reason, bytes: scan.totalBytes - step.offset });
         return scan.summary;
       }
     }
   }
 
-  /** Makes what is in a file durable, cut off at `length` if one is given. */
-  async #sync(path: string, length?: number): Promise<void> {
+  /**
+   * What a killed process left in the page cache alone will be acknowledged when it is repeated. It is written again, over
+   * itself: after a failed fdatasync the kernel holds its pages clean, and the next one would say OK for nothing.
+   */
+  async #writeBack(path: string, length: number): Promise<void> {
     const file = await this.#files.open(path, 'readwrite');
     try {
-      if (length !== undefined) {
-        await file.truncate(length);
+      const chunk = Buffer.allocUnsafeSlow(Math.min(WRITE_BACK_BYTES, length));
+      for (let position = 0; position < length; ) {
+        const read = await file.read(chunk, 0, Math.min(chunk.length, length - position), position);
+        if (read === 0) {
+          throw new Error(`${basename(path)} became shorter while it was recovered`);
+        }
+        await writeFully(file, chunk, 0, read, position);
+        position += read;
       }
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #truncate(path: string, length: number): Promise<void> {
+    const file = await this.#files.open(path, 'readwrite');
+    try {
+      await file.truncate(length);
       await file.datasync();
     } finally {
       await file.close();
