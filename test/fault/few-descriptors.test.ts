@@ -57,7 +57,7 @@ test('10,000 sessions under ulimit -n 256: files are closed and opened again, an
   });
 });
 
-test('connections that take every descriptor leave sessions writable, and nothing is lost', async () => {
+test('very many connections leave sessions their descriptors, and nothing is lost', async () => {
   await using directory = await temporaryDirectory();
   await using server = await startServer({ LOG_DIR: directory.path }, UNDER_ULIMIT);
   using client = new LogClient(server.grpc);
@@ -70,7 +70,9 @@ test('connections that take every descriptor leave sessions writable, and nothin
   const [host = '', port] = server.grpc.split(':');
   const sockets = Array.from({ length: DESCRIPTORS }, () => connect(Number(port), host).on('error', () => undefined));
   const descriptors = async (): Promise<number> => (await readdir(`/proc/${server.pid}/fd`)).length;
-  await expect.poll(descriptors, { timeout: 30_000 }).toBeGreaterThanOrEqual(DESCRIPTORS - 1);
+  // As many as GRPC_MAX_CONNECTIONS are let in, the others are closed.
+  await expect.poll(() => sockets.filter(({ closed }) => closed).length, { timeout: 30_000 }).toBeGreaterThan(0);
+  expect(await descriptors()).toBeGreaterThan(sessions);
 
   for (let session = 0; session < 2 * sessions; session++) {
     expect(await write(session, 2)).toMatchObject({ ok: true });
