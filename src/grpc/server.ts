@@ -38,7 +38,7 @@ import { WriteLogBatches } from './write-log-batches.js';
 import { WriteLogStream } from './write-log-stream.js';
 
 /** An agent that is done half-closes within moments; one that streams for ever is told to come back. */
-const DRAIN_GRACE_MS = 2000;
+const DRAIN_GRACE_MS_MAX = 2000;
 /** All methods but those that bring frames: a name of a service, a symbol or a session, a filter. */
 const SMALL_REQUEST_BYTES_MAX = 4096;
 const HEADERS_MAX = 64;
@@ -54,6 +54,7 @@ const REFLECTED = [
 
 /** What peers may use: the variables of src/connection-variables.ts. */
 export interface GrpcLimits extends DeadlineLimits {
+  readonly shutdownDeadlineSeconds: number;
   readonly maxFrameBytes: number;
   readonly maxConnections: number;
   readonly maxStreams: number;
@@ -195,7 +196,8 @@ export class GrpcServer {
     this.#health.setServing(false);
     this.#connections.stop();
     this.#server.tryShutdown(() => undefined);
-    await this.#allEndedWithin(DRAIN_GRACE_MS);
+    // The other half is for writing, syncing and answering.
+    await this.#allEndedWithin(Math.min(DRAIN_GRACE_MS_MAX, this.#options.limits.shutdownDeadlineSeconds * 500));
     for (const call of this.#calls) {
       call.giveUp(shuttingDown);
     }
