@@ -18,8 +18,10 @@ export class Conflict implements FrameProblem {
     this.sessionId = sessionId;
     this.seq = seq;
     this.lastSeq = lastSeq;
-    const why = isTaken ? 'another frame is stored under it' : 'no frame is stored under it, and none can be any more';
-    this.reason = `${seq} is used: ${why}; the session's last seq is ${lastSeq}`;
+    const why = isTaken
+      ? 'is used: another frame is stored under it'
+      : 'was passed over: no frame is stored under it, and none can be any more';
+    this.reason = `${seq} ${why}; the session's last seq is ${lastSeq}`;
   }
 }
 

@@ -2,6 +2,8 @@ import type { Logger } from './logger.js';
 
 const PERIOD_MS = 60_000;
 const SESSIONS_PER_PERIOD_MAX = 20;
+const SENTENCE =
+  'a frame was refused: its number is used; do two agents number this session, or did one start its counter again?';
 
 /** A frame that was refused because its session had used its number for another one. */
 export interface RefusedNumber {
@@ -40,7 +42,7 @@ export class ConflictLog {
     this.#frames++;
     if (this.#said.size < SESSIONS_PER_PERIOD_MAX && !this.#said.has(sessionId)) {
       this.#said.add(sessionId);
-      this.#logger.warn({ session: sessionId, seq, last_seq: lastSeq }, 'a frame was refused: its number is used');
+      this.#logger.warn({ session: sessionId, seq, last_seq: lastSeq }, SENTENCE);
     }
   }
 }

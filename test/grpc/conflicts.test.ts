@@ -92,7 +92,7 @@ describe('a frame under a used number', () => {
         batch_id: 2,
         index: 0,
         field: 'seq',
-        reason: "3 is used: no frame is stored under it, and none can be any more; the session's last seq is 6",
+        reason: "3 was passed over: no frame is stored under it, and none can be any more; the session's last seq is 6",
       },
     ]);
     expect(stream.acks.reduce((sum, { duplicates }) => sum + duplicates, 0)).toBe(1);

@@ -70,7 +70,7 @@ describe('a frame under a used number', () => {
       "seq 5 is used: another frame is stored under it; the session's last seq is 6",
     );
     await expect(take({ ...timed, seq: 3 })).rejects.toThrow(
-      "seq 3 is used: no frame is stored under it, and none can be any more; the session's last seq is 6",
+      "seq 3 was passed over: no frame is stored under it, and none can be any more; the session's last seq is 6",
     );
   });
 
