@@ -69,10 +69,11 @@ export class FrameProducer {
   }
 
   get progress(): ProducerProgress {
-    const { kind } = this.#state;
+    const state = this.#state;
     return {
       ...this.#tally.progress,
-      state: kind === 'streaming' && this.#refusal !== null ? 'stopped' : kind,
+      state: state.kind === 'streaming' && this.#refusal !== null ? 'stopped' : state.kind,
+      isRefusing: state.kind === 'reconnecting' && state.error.code === 'OVERLOADED',
       giveUpInMs: Math.max(0, this.#giveUpInMs()),
     };
   }

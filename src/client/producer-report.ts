@@ -31,6 +31,8 @@ export interface ProducerProgress {
   readonly takenLines: number;
   readonly storedLines: number;
   readonly state: 'streaming' | 'reconnecting' | 'stopped';
+  /** The server answers, and takes no frames for now: its disk is full, or others send too much. */
+  readonly isRefusing: boolean;
   /** When frames are given up unless something moves, in milliseconds from now. */
   readonly giveUpInMs: number;
 }

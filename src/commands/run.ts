@@ -174,21 +174,21 @@ function exitCode(ofCommand: number, report: ProducerReport): number {
 
 /** @param holdsStill the line changes only with the output: a redraw would take away what somebody is typing */
 function statusLine(session: string, producer: FrameProducer, counts: Counts, holdsStill: boolean): StatusLine {
-  const { takenLines, storedLines, state, giveUpInMs } = producer.progress;
+  const { takenLines, storedLines, state, isRefusing, giveUpInMs } = producer.progress;
   const name = printable(session);
-  const waiting = humanCount(takenLines - storedLines);
+  const waiting = `${isRefusing ? 'server cannot store' : 'server away'}, ${humanCount(takenLines - storedLines)} waiting`;
   if (counts.exitCode !== null && state === 'reconnecting') {
     const seconds = Math.ceil(giveUpInMs / 1000);
     return {
       name,
-      parts: [`exit ${counts.exitCode}`, `server away, ${waiting} waiting (gives up in ${seconds} s, Ctrl-C: now)`],
+      parts: [`exit ${counts.exitCode}`, `${waiting} (gives up in ${seconds} s, Ctrl-C: now)`],
     };
   }
   const nowMs = holdsStill ? counts.outputMs : performance.now();
   const progress = [humanElapsed(nowMs - counts.startedMs), humanLines(takenLines), humanBytes(counts.bytes)];
   switch (state) {
     case 'reconnecting':
-      return { name, parts: [...progress, `server away, ${waiting} waiting`] };
+      return { name, parts: [...progress, waiting] };
     case 'stopped':
       return { name, parts: [...progress, 'NOT being stored'] };
     case 'streaming':

@@ -16,6 +16,8 @@ export class ServerWatch {
   readonly #onSignal = () => this.#look();
   #seen: 'streaming' | 'reconnecting' | 'stopped' = 'streaming';
   #mayStop = false;
+  /** What was said last: a full disk is mended elsewhere than a server that is gone. */
+  #isRefusing = false;
 
   /** @param isSpoken false where a status line says the same */
   constructor(producer: FrameProducer, io: CommandIo, isSpoken: boolean) {
@@ -42,7 +44,7 @@ export class ServerWatch {
   }
 
   #look(): void {
-    const { state, takenLines, storedLines } = this.#producer.progress;
+    const { state, isRefusing, takenLines, storedLines } = this.#producer.progress;
     if (this.#mayStop && this.#io.signal.aborted && state === 'reconnecting') {
       this.#producer.abandon();
       return;
@@ -50,9 +52,12 @@ export class ServerWatch {
     if (state !== this.#seen && this.#isSpoken) {
       const waiting = takenLines - storedLines;
       if (state === 'reconnecting') {
-        this.#io.stderr.write(`logweir: the server is away, ${humanCount(waiting)} waiting\n`);
+        this.#isRefusing = isRefusing;
+        const what = isRefusing ? 'cannot store more now' : 'is away';
+        this.#io.stderr.write(`logweir: the server ${what}, ${humanCount(waiting)} waiting\n`);
       } else if (state === 'streaming') {
-        this.#io.stderr.write(`logweir: the server is back, ${humanLines(storedLines)} stored\n`);
+        const what = this.#isRefusing ? 'stores again' : 'is back';
+        this.#io.stderr.write(`logweir: the server ${what}, ${humanLines(storedLines)} stored\n`);
       }
     }
     this.#seen = state;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerSend } from '../../src/commands/send.js';
 import { LogweirServer } from '../client/logweir-server.js';
+import { OverloadedServer } from '../client/overloaded-server.js';
 import { TcpProxy } from '../client/tcp-proxy.js';
 import { CommandRun, type Outcome } from './command-run.js';
 
@@ -147,6 +148,19 @@ describe('logweir send', () => {
     command.interruptAgain();
     expect(command.stderr.text).toBe('twice: 1 line stored (seq 1), 1 line NOT confirmed as stored (interrupted)\n');
     await running;
+  });
+
+  it('tells a server that cannot store more from one that is away', async () => {
+    const overloaded = await OverloadedServer.start(0, 1);
+    const command = new CommandRun();
+    command.stdin.end('one\n');
+    const outcome = await command.run(registerSend, ['send', '--server', overloaded.address, '--session', 'full']);
+    overloaded.stop();
+    expect([outcome.code, outcome.stderr]).toEqual([
+      0,
+      'logweir: the server cannot store more now, 1 waiting\n' +
+        'logweir: the server stores again, 1 line stored\nfull: 1 line stored\n',
+    ]);
   });
 
   it('does not wait for a server that is away when it is interrupted', async () => {
