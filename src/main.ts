@@ -15,8 +15,8 @@ import {
   EXIT_USAGE,
 } from './commands/exit-codes.js';
 import { createProgram } from './commands/program.js';
-import { systemReason } from './commands/system-reason.js';
 import { ConfigError, processEnvironment } from './config.js';
+import { systemReason } from './system-reason.js';
 
 /** For what a finished command left behind (a socket that lingers, a keepalive). */
 const LINGER_MS = 1_000;

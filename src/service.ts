@@ -15,6 +15,7 @@ import { type Layout, layoutOf } from './segment/layout.js';
 import { ManifestTooNew } from './segment/manifest-store.js';
 import { nodeFiles } from './segment/node-files.js';
 import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
+import { systemReason } from './system-reason.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 
@@ -144,8 +145,11 @@ async function startLocked(
 }
 
 function unusable(layout: Layout, cause: unknown): StartError {
-  const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
-  return new StartError(`LOG_DIR ${layout.root} can't be used: ${reason}`, EXIT_CONFIGURATION, cause);
+  return new StartError(
+    `LOG_DIR ${layout.root} can't be used: ${systemReason(cause as NodeJS.ErrnoException)}`,
+    EXIT_CONFIGURATION,
+    cause,
+  );
 }
 
 function createPublisher(config: Config, { clock, logger }: Required<ServiceParts>): Publisher | null {

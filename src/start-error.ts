@@ -1,4 +1,5 @@
 import { isSystemError, StorageError } from './segment/storage-error.js';
+import { systemReason } from './system-reason.js';
 
 const EXIT_ERROR = 1;
 export const EXIT_CONFIGURATION = 78;
@@ -27,7 +28,7 @@ export function recoveryError(root: string, cause: unknown): unknown {
 export function listenError(protocol: 'GRPC' | 'HTTP', host: string, port: number, cause: unknown): StartError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const inUse = code === 'EADDRINUSE' || message.includes('EADDRINUSE');
-  const reason = inUse ? 'the port is in use' : (code ?? message);
+  const reason = inUse ? 'the port is in use' : systemReason(cause as NodeJS.ErrnoException);
   const sentence = `${protocol}_HOST ${host}, ${protocol}_PORT ${port} can't be listened on: ${reason}`;
   return new StartError(sentence, EXIT_CONFIGURATION, cause);
 }

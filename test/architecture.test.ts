@@ -12,6 +12,7 @@ const FILE_ROOMS: Readonly<Record<string, string>> = {
   'logweir.cts': 'launcher',
   'service.ts': 'service',
   'start-error.ts': 'service',
+  'system-reason.ts': 'config',
   'storage-events.ts': 'service',
   'core.ts': 'service',
   'config.ts': 'config',

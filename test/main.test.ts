@@ -204,6 +204,23 @@ describe('serve', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
+  it('says in words why a directory or an address cannot be used', async () => {
+    writeFileSync(join(directory, 'file'), '');
+    const noDirectory = await run(['serve'], { LOG_DIR: join(directory, 'file'), LOG_LEVEL: 'silent' });
+    expect([noDirectory.code, noDirectory.stderr]).toEqual([
+      78,
+      `logweir: LOG_DIR ${join(directory, 'file')} can't be used: not a directory\n`,
+    ]);
+    for (const protocol of ['GRPC', 'HTTP']) {
+      // TEST-NET-1 (RFC 5737) is nobody's address.
+      const noAddress = await run(['serve'], { [`${protocol}_HOST`]: '192.0.2.1', LOG_LEVEL: 'silent' });
+      expect([noAddress.code, noAddress.stderr]).toEqual([
+        78,
+        `logweir: ${protocol}_HOST 192.0.2.1, ${protocol}_PORT 0 can't be listened on: address not available\n`,
+      ]);
+    }
+  });
+
   it('says in one line which port is taken', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');

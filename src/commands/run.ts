@@ -10,6 +10,7 @@ import type { Command } from 'commander';
 import { frameTimeOf } from '../client/frame.js';
 import { FrameProducer } from '../client/frame-producer.js';
 import type { ProducerLimits, ProducerReport } from '../client/producer-report.js';
+import { systemReason } from '../system-reason.js';
 import { ChildCommand } from './child-command.js';
 import type { CommandIo } from './command-io.js';
 import { EXIT_ERROR, EXIT_OK } from './exit-codes.js';
@@ -20,7 +21,6 @@ import { printable } from './printable.js';
 import { addServerOptions, connect, parseSessionId, type ServerOptions } from './server-option.js';
 import { ServerWatch } from './server-watch.js';
 import { storedClause } from './stored-sentence.js';
-import { systemReason } from './system-reason.js';
 import { Tee } from './tee.js';
 import { inOurWords } from './usage-error.js';
 
