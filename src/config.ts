@@ -176,7 +176,7 @@ export function describeConfig(config: Config): { name: string; value: string | 
   });
 }
 
-const OUR_PREFIX = /^(?:LOG|GRPC|HTTP|REDIS)_/;
+const OUR_PREFIX = /^(?:LOG|GRPC|HTTP|REDIS|SHUTDOWN)_/;
 
 /**
  * One sentence for each variable that looks like a misspelled one of ours. Not an error: others use these prefixes, too

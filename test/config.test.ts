@@ -235,6 +235,7 @@ describe('unknownVariables', () => {
     ['GRPC_PROT', 'GRPC_PORT'],
     ['REDIS_KEYS', 'REDIS_KEY'],
     ['HTTP_HOSTS', 'HTTP_HOST'],
+    ['SHUTDOWN_DEADLINE_SECOND', 'SHUTDOWN_DEADLINE_SECONDS'],
   ])('%s suggests %s', (typo, suggestion) => {
     expect(unknownVariables({ [typo]: '1' })).toEqual([
       `${typo} is not a variable of logweir; did you mean ${suggestion}?`,
