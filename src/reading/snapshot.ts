@@ -39,11 +39,12 @@ export async function openSnapshot(files: Files, layout: Layout, name: string): 
   }
 }
 
+/** A link is nobody's session: recovery leaves it alone, too, and one of them must not hide all others. */
 async function openUnlessAbsent(files: Files, path: string): Promise<OpenFile | null> {
   try {
     return await files.open(path, 'read');
   } catch (error) {
-    if (isAbsent(error)) {
+    if (isAbsent(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') {
       return null;
     }
     throw error;

@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { registerCat } from '../../src/commands/cat.js';
 import { registerLs } from '../../src/commands/ls.js';
@@ -203,6 +205,15 @@ describe('logweir ls', () => {
       1,
       `logweir: ${import.meta.dirname} is no LOG_DIR: it has neither active/ nor sealing/ nor sessions/; set LOG_DIR or --dir\n`,
     ]);
+  });
+
+  it('lists all other sessions when a link lies in active/', async () => {
+    await using fixture = await LogDirFixture.create();
+    await threePlaces(fixture, 's');
+    await symlink('/etc/passwd', join(fixture.layout.active, 'link.logtmp'));
+    const outcome = await logweir(fixture, ['ls', '--json']);
+    expect([outcome.code, outcome.stderr]).toEqual([0, '']);
+    expect(outcome.stdout.toString().match(/"session_id":"[^"]*"/g)).toEqual(['"session_id":"s"']);
   });
 
   it('says so when there are no sessions', async () => {
