@@ -120,7 +120,11 @@ export const variables: readonly Variable[] = [
     { min: 1, max: BYTES_MAX, default: 268_435_456 },
   ),
   integer(
-    { name: 'LOG_MAX_SESSION_QUEUE_BYTES', field: 'maxSessionQueueBytes', description: 'The same for one session.' },
+    {
+      name: 'LOG_MAX_SESSION_QUEUE_BYTES',
+      field: 'maxSessionQueueBytes',
+      description: 'Lines of one session that wait for the disk; past it the same happens to its streams.',
+    },
     { min: 1, max: BYTES_MAX, default: 8_388_608 },
   ),
   integer(
@@ -199,7 +203,11 @@ export const variables: readonly Variable[] = [
     'json',
   ),
   integer(
-    { name: 'SHUTDOWN_DEADLINE_SECONDS', field: 'shutdownDeadlineSeconds', description: 'SIGTERM ends hard after it.' },
+    {
+      name: 'SHUTDOWN_DEADLINE_SECONDS',
+      field: 'shutdownDeadlineSeconds',
+      description: 'The longest that SIGTERM takes: after it the process kills itself; acknowledged frames are safe.',
+    },
     { min: 1, max: 3600, default: 30 },
   ),
   choice(

@@ -36,7 +36,11 @@ export const connectionVariables: readonly Variable[] = [
     { min: 1, max: connectionsMax, default: connectionsDefault, defaultText: 'from RLIMIT_NOFILE' },
   ),
   integer(
-    { name: 'HTTP_MAX_CONNECTIONS', field: 'maxHttpConnections', description: 'The same for the HTTP port.' },
+    {
+      name: 'HTTP_MAX_CONNECTIONS',
+      field: 'maxHttpConnections',
+      description: 'Connections to the HTTP port at one time; one more is closed at once.',
+    },
     { min: 1, max: connectionsMax, default: httpConnectionsDefault, defaultText: 'from RLIMIT_NOFILE' },
   ),
   integer(
@@ -59,7 +63,7 @@ export const connectionVariables: readonly Variable[] = [
     {
       name: 'GRPC_MAX_METADATA_BYTES',
       field: 'maxMetadataBytes',
-      description: 'Headers of one call, with 32 bytes for each; a call with more is reset.',
+      description: 'Bytes of all headers of one call, and 32 for each, as HTTP/2 counts; a call with more is reset.',
     },
     { min: 1024, max: 1_048_576, default: 16_384 },
   ),
@@ -109,7 +113,8 @@ export const connectionVariables: readonly Variable[] = [
     {
       name: 'GRPC_STREAM_IDLE_SECONDS',
       field: 'streamIdleSeconds',
-      description: 'So is one that is silent for this long later on; everything it brought is stored. 0: never.',
+      description:
+        'A stream that is silent for this long after a frame is ended, too; everything it brought is stored. 0: never.',
     },
     { min: 0, max: TIMER_SECONDS_MAX, default: 3600 },
   ),
@@ -135,7 +140,7 @@ export const connectionVariables: readonly Variable[] = [
       name: 'GRPC_CONNECTION_AGE_GRACE_SECONDS',
       field: 'connectionAgeGraceSeconds',
       description:
-        'What its calls then have to end by themselves: after half of it they are answered UNAVAILABLE, then it is closed.',
+        'What calls of a connection that was told to go have to end: after half of it they are answered UNAVAILABLE, then it is closed.',
     },
     { min: 2, max: TIMER_SECONDS_MAX, default: 60 },
   ),

@@ -22,7 +22,7 @@ Formats:
   text   [2025-11-15 17:14:50] role content, times in UTC; on a terminal control characters are made visible
   raw    the contents, one after the other: after \`logweir run\`, exactly what the command printed (if it was UTF-8)
 
-Works beside a running server: what it moves or compresses meanwhile is read once. Ends behind the last stored line.
+Works beside a running server: what it moves or compresses meanwhile is read once. Ends after the last stored line.
 
 Examples:
   logweir cat build
@@ -35,7 +35,7 @@ export function registerCat(program: Command, io: CommandIo): void {
     .command('cat')
     .description('Print the stored lines of a session')
     .argument('<id>', 'the session')
-    .option('--after-seq <seq>', 'only lines behind this one', parseCount)
+    .option('--after-seq <seq>', 'only lines after this one', parseCount)
     .addOption(new Option('--tail <lines>', 'only the last lines').argParser(parseCount).conflicts('afterSeq'))
     .addOption(
       new Option('-o, --output <format>', 'how lines are printed').choices(['json', 'text', 'raw']).default('json'),

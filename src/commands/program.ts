@@ -19,6 +19,7 @@ Examples:
   logweir run --session build -- npm test           # a command's output becomes the session "build"
   logweir cat build                                 # and reads as one log, finished segments and the active one
   logweir ls
+  logweir verify                                    # is everything there, and as it was?
 
 Environment:
   The server is configured by environment variables: see "logweir serve --help".

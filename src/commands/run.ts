@@ -69,7 +69,7 @@ export function registerRun(program: Command, io: CommandIo, limits: Partial<Pro
     .option('--role-stderr <role>', 'role of lines from stderr', 'stderr')
     .option('--tee', 'also pass the output through; the command goes on when nobody reads it any more');
   addServerOptions(command)
-    .argument('<command...>', 'the command and its arguments, behind --')
+    .argument('<command...>', 'the command and its arguments, after --')
     .addHelpText('after', HELP)
     .configureOutput({ outputError: (text, write) => write(inOurWords(text, UNKNOWN_OPTION_HINT)) })
     .action(async (argv: string[], options: RunOptions) => {

@@ -21,7 +21,7 @@ after SHUTDOWN_DEADLINE_SECONDS, or at a second signal, the process ends at once
 case.
 
 Exit codes: 0 stopped, 1 error, 2 wrong usage, 78 wrong configuration (LOG_DIR in use or not usable and a taken port
-are that, too).`;
+are that, too); killed by itself (SIGKILL, 137 in a shell) when it did not stop within the deadline.`;
 
 export function registerServe(program: Command, io: ServiceIo, version: string): void {
   program
