@@ -75,6 +75,8 @@ export class Connections {
       server.once('error', reject);
       server.listen({ host, port }, () => {
         server.off('error', reject);
+        // An accept failed (no descriptor, no memory): the peer tries again. Without a listener it would end the process.
+        server.on('error', () => undefined);
         this.#servers.push(server);
         resolve((server.address() as AddressInfo).port);
       });

@@ -10,6 +10,7 @@ import type { GetSessionRequest__Output as GetSessionRequest } from './generated
 import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import { LOG_READER } from './log-reader.js';
 import { methodOf } from './log-service.js';
+import { messageReaderOf } from './read-messages.js';
 import { invalidRequest, notTold, unknownSession } from './status.js';
 
 /** Both ids at their longest leave room to spare. */
@@ -41,7 +42,7 @@ export async function getSession(
   respond: sendUnaryData<SessionInfo>,
   parts: GetSessionParts,
 ): Promise<void> {
-  const answer = await answerOf(call.request, parts);
+  const answer = await answerOf(call, parts);
   const isInfo = !('code' in answer);
   parts.handled(call.cancelled ? status.CANCELLED : isInfo ? status.OK : answer.code);
   if (isInfo) {
@@ -51,13 +52,17 @@ export async function getSession(
   }
 }
 
-async function answerOf(bytes: Buffer, { sources, failed }: GetSessionParts): Promise<SessionInfo | StatusObject> {
-  const request = requestOf(bytes);
-  if ('reason' in request) {
-    return invalidRequest(request);
-  }
-  const { session_id: sessionId, producer_id: producerId } = request;
+async function answerOf(
+  call: ServerUnaryCall<Buffer, SessionInfo>,
+  { sources, failed }: GetSessionParts,
+): Promise<SessionInfo | StatusObject> {
   try {
+    const bytes = await inflated(call);
+    const request = Buffer.isBuffer(bytes) ? requestOf(bytes) : bytes;
+    if ('reason' in request) {
+      return invalidRequest(request);
+    }
+    const { session_id: sessionId, producer_id: producerId } = request;
     const position = await sources.position(sessionId, producerId);
     return position.lastSeq === 0 ? unknownSession() : infoOf(sessionId, position, await sources.summarize(sessionId));
   } catch (error) {
@@ -65,6 +70,17 @@ async function answerOf(bytes: Buffer, { sources, failed }: GetSessionParts): Pr
     failed(cause);
     return notTold(cause);
   }
+}
+
+/** The request as it was sent, or why it can't be had. @throws Overload */
+async function inflated(call: ServerUnaryCall<Buffer, SessionInfo>): Promise<Buffer | FrameProblem> {
+  const reader = messageReaderOf(call);
+  if (!reader.received()) {
+    return call.request;
+  }
+  const { outcome, release } = await reader.inflate(call.request);
+  release();
+  return outcome;
 }
 
 const deserialize = methodOf<GetSessionRequest, SessionInfo>(LOG_READER, 'GetSession').requestDeserialize;

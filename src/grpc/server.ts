@@ -65,7 +65,6 @@ export interface GrpcLimits extends DeadlineLimits {
   readonly keepaliveSeconds: number;
   readonly keepaliveTimeoutSeconds: number;
   readonly connectionIdleSeconds: number;
-  readonly connectionAgeSeconds: number;
 }
 
 export interface GrpcServerOptions {

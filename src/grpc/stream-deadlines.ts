@@ -9,6 +9,7 @@ export interface DeadlineLimits {
   /** 0: none, as below. */
   readonly firstFrameSeconds: number;
   readonly streamIdleSeconds: number;
+  readonly connectionAgeSeconds: number;
   readonly connectionAgeGraceSeconds: number;
 }
 
@@ -59,7 +60,7 @@ export class StreamDeadlines {
 
   #look(call: WriteCall, watch: Watch, nowMs: number): void {
     const { reader } = call;
-    const { firstFrameSeconds, streamIdleSeconds, connectionAgeGraceSeconds } = this.#limits;
+    const { firstFrameSeconds, streamIdleSeconds, connectionAgeSeconds, connectionAgeGraceSeconds } = this.#limits;
     const isFirst = reader.delivered === 0;
     // Before the first message only a whole one counts: a byte now and then would be enough otherwise.
     if (!call.isReading || (reader.chunks !== watch.chunks && !isFirst)) {
@@ -71,7 +72,8 @@ export class StreamDeadlines {
       this.#end(call, isFirst ? 'first_frame' : 'idle', (progress) => silentStream(seconds, isFirst, progress));
       return;
     }
-    if (reader.connectionCloses) {
+    // A client that closes its channel closes its connection to new calls, too: those it has may go on.
+    if (connectionAgeSeconds > 0 && reader.connectionCloses) {
       watch.closingSinceMs ??= nowMs;
       if (nowMs - watch.closingSinceMs >= connectionAgeGraceSeconds * 500) {
         this.#end(call, 'connection_age', agedConnection);

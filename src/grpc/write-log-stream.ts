@@ -114,7 +114,10 @@ export class WriteLogStream implements WriteCall {
     }
     this.#waiting = null;
     this.#relieve();
-    this.#call.resume();
+    // Else the next pause has begun, and what the stream brought meanwhile would be taken beside it.
+    if (this.#waiting === null) {
+      this.#call.resume();
+    }
   }
 
   #fail(error: unknown): void {

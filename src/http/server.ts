@@ -137,6 +137,8 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once('error', reject);
     server.listen({ host, port }, () => {
       server.off('error', reject);
+      // An accept failed (no descriptor, no memory): without a listener it would end the process.
+      server.on('error', () => undefined);
       resolve();
     });
   });

@@ -4,6 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 
 export const WRITE_LOG_STREAM = '/logging.v1.LogService/WriteLogStream';
 export const WRITE_LOG_BATCHES = '/logging.v1.LogService/WriteLogBatches';
+export const GET_SESSION = '/logging.v1.LogReader/GetSession';
 
 /** gRPC's Length-Prefixed-Message. */
 export function framed(body: Uint8Array, flag = 0): Buffer {
