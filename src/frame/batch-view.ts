@@ -1,8 +1,9 @@
 import type { FrameProblem } from './frame-problem.js';
-import { SEQ_MAX } from './limits.js';
+import { BATCH_FRAMES_MAX, SEQ_MAX } from './limits.js';
 import { DELIMITED, VARINT, WireReader } from './wire.js';
 
 const NOT_A_BATCH: FrameProblem = { field: 'batch', reason: 'is not a valid WriteLogBatch message' };
+const TOO_MANY_FRAMES: FrameProblem = { field: 'batch', reason: `has more than ${BATCH_FRAMES_MAX} frames` };
 const BAD_ID: FrameProblem = { field: 'batch_id', reason: 'is outside 0 to 2^53-1' };
 const BATCH_ID = 1;
 const FRAMES = 2;
@@ -33,6 +34,9 @@ export class BatchView {
       position = this.takeField(bytes, position, wire.tag);
       if (position < 0) {
         return NOT_A_BATCH;
+      }
+      if (this.starts.length > BATCH_FRAMES_MAX) {
+        return TOO_MANY_FRAMES;
       }
     }
     return this.batchId < 0 || this.batchId > SEQ_MAX ? BAD_ID : null;

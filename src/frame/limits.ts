@@ -24,3 +24,6 @@ export const METADATA_DEPTH_MAX = 100;
 
 /** Groups within groups in an unknown field. */
 export const GROUP_DEPTH_MAX = 100;
+
+/** Empty frames are two bytes each: without a limit one message would keep the process busy for seconds. */
+export const BATCH_FRAMES_MAX = 65_536;

@@ -147,6 +147,9 @@ export class WriteLogBatches implements WriteCall {
   #takeFrames(message: Buffer, group: Group, index: number): Promise<void> | null {
     const { starts, ends } = this.#batch;
     for (let at = index; at < starts.length; at++) {
+      if (group.rejected.length === REJECTED_PER_ACK_MAX) {
+        return this.#takeBehindRejected(message, group, at);
+      }
       const result = group.intake.take(message, starts[at] ?? 0, ends[at] ?? 0);
       if (result instanceof Promise) {
         return this.#takeRest(message, group, at, result);
@@ -164,6 +167,14 @@ export class WriteLogBatches implements WriteCall {
       this.#reject(group, at, problem);
     }
     await this.#takeFrames(message, group, at + 1);
+  }
+
+  /** So many rejected frames go ahead of their acknowledgement, with what was acknowledged before: they must not pile up. */
+  async #takeBehindRejected(message: Buffer, group: Group, at: number): Promise<void> {
+    const { durable } = this.#parts;
+    const rejected = group.rejected.splice(0);
+    await this.#write({ batch_id: this.#ackedBatchId, durable, sessions: [], rejected, duplicates: 0 });
+    await this.#takeFrames(message, group, at);
   }
 
   #reject(group: Group, index: number, problem: FrameProblem): void {
@@ -225,23 +236,11 @@ export class WriteLogBatches implements WriteCall {
     this.#acknowledging = null;
   }
 
-  /** Rejected frames that do not fit into the group's acknowledgement go ahead, with what was acknowledged before. */
   async #writeGroup({ batchId, rejected, intake }: Group, ranges: StoredRange[]): Promise<void> {
     const { durable } = this.#parts;
-    let at = 0;
-    for (; rejected.length - at > REJECTED_PER_ACK_MAX; at += REJECTED_PER_ACK_MAX) {
-      const named = rejected.slice(at, at + REJECTED_PER_ACK_MAX);
-      await this.#write({ batch_id: this.#ackedBatchId, durable, sessions: [], rejected: named, duplicates: 0 });
-    }
-    const sessions = sessionRanges(ranges);
     this.#ackedBatchId = batchId;
-    await this.#write({
-      batch_id: batchId,
-      durable,
-      sessions,
-      rejected: rejected.slice(at),
-      duplicates: intake.duplicates,
-    });
+    const { duplicates } = intake;
+    await this.#write({ batch_id: batchId, durable, sessions: sessionRanges(ranges), rejected, duplicates });
   }
 
   async #write(ack: WriteLogAck): Promise<void> {

@@ -8,6 +8,9 @@ export interface WriteLogBatch {
    * Increasing within a stream.
    */
   'batch_id'?: (number | string | Long);
+  /**
+   * At most 65,536.
+   */
   'frames'?: (_logging_v1_LogFrame)[];
 }
 
@@ -16,5 +19,8 @@ export interface WriteLogBatch__Output {
    * Increasing within a stream.
    */
   'batch_id': (number);
+  /**
+   * At most 65,536.
+   */
   'frames': (_logging_v1_LogFrame__Output)[];
 }
