@@ -63,14 +63,18 @@ const FAULTS = [
   ['The harness itself', 'planted bugs are caught', ['planted-bugs']],
 ];
 
-/** By fault, then by what was done: the newest figure of each. */
+/** By fault, then by what was done, added up over the tests of one run. */
 function amounts(soak) {
-  const newest = new Map();
+  const byFault = new Map();
   const lines = existsSync(MEASURED) ? readFileSync(MEASURED, 'utf8').trim().split('\n') : [];
   for (const { fault, done } of lines.map((line) => JSON.parse(line)).filter((one) => one.soak === soak)) {
-    newest.set(fault, { ...newest.get(fault), ...done });
+    const sums = byFault.get(fault) ?? {};
+    for (const [name, figure] of Object.entries(done)) {
+      sums[name] = (sums[name] ?? 0) + figure;
+    }
+    byFault.set(fault, sums);
   }
-  return newest;
+  return byFault;
 }
 
 const text = readFileSync(DOCUMENT, 'utf8');

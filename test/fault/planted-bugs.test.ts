@@ -54,7 +54,7 @@ const BUGS: readonly Bug[] = [
   {
     name: 'raw file unlinked before the compressed one is synced',
     file: 'sealing/compress-segment.js',
-    place: 'fsyncSync(target);',
+    place: 'target.sync();',
     planted: '',
     objection: /can't be read|is missing before|was acknowledged and is not stored$/,
     loss: 'names',

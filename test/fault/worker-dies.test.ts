@@ -178,7 +178,7 @@ test.each(DEATHS)(
     expect(await metrics.registry.getSingleMetricAsString('logweir_quarantined_bytes_total')).toMatch(
       new RegExp(` ${nth(raw, 0).length}$`, 'm'),
     );
-    measured(FAULT, { quarantined: 1, 'deaths in a row': TRIES });
+    measured(FAULT, { quarantined: 1, deaths: TRIES });
   },
 );
 

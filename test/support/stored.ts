@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 export interface StoredLine {
@@ -12,16 +12,39 @@ export interface StoredLine {
 
 /**
  * Everything that LOG_DIR holds of a session, read independently of the code under test: finished segments, sealed ones, the
- * active one. A segment that is finished but whose raw file is not removed yet counts once.
+ * active one. A segment that is finished but whose raw file is not removed yet counts once. Files that moved meanwhile are
+ * read again.
  */
 export async function storedText(logDir: string, name: string): Promise<string> {
-  const byRange = new Map<string, string>();
-  for (const room of ['sealing', 'sessions']) {
-    const directory = join(logDir, room, name);
-    for (const file of (await readdir(directory).catch(() => [])).filter((entry) => /\.log(\.gz)?$/.test(entry))) {
-      const bytes = await readFile(join(directory, file));
-      byRange.set(file.slice(0, 33), (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
+  for (;;) {
+    const before = await segmentFiles(logDir, name);
+    const text = await textOf(logDir, name, before).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') {
+        throw error;
+      }
+      return null;
+    });
+    if (text !== null && before.join() === (await segmentFiles(logDir, name)).join()) {
+      return text;
     }
+  }
+}
+
+/** Relative to LOG_DIR. */
+async function segmentFiles(logDir: string, name: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const directory of [join('sealing', name), join('sessions', name)]) {
+    const files = await readdir(join(logDir, directory)).catch(() => []);
+    found.push(...files.filter((file) => /\.log(\.gz)?$/.test(file)).map((file) => join(directory, file)));
+  }
+  return found;
+}
+
+async function textOf(logDir: string, name: string, files: readonly string[]): Promise<string> {
+  const byRange = new Map<string, string>();
+  for (const file of files) {
+    const bytes = await readFile(join(logDir, file));
+    byRange.set(basename(file).slice(0, 33), (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
   }
   const sealed = [...byRange].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, text]) => text);
   const active = await readFile(join(logDir, 'active', `${name}.logtmp`), 'utf8').catch(() => '');
