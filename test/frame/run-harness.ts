@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { FrameView } from '../../src/frame/frame-view.js';
 import { LineBuffer } from '../../src/frame/line-buffer.js';
 import { LineEncoder } from '../../src/frame/line-encoder.js';
@@ -71,7 +72,7 @@ const view = new FrameView();
 const encoder = new LineEncoder();
 
 /** What is stored when frames are taken one by one, as SessionWriter does it; and in runs, by whoever extends this. */
-export class Store {
+class Store {
   readonly sessions = new Map<string, Session>();
   readonly problems: string[] = [];
   duplicates = 0;
@@ -157,7 +158,7 @@ export class Store {
 }
 
 /** Takes frames in runs, and by the ordinary path what runs do not take. */
-export class RunStore extends Store {
+class RunStore extends Store {
   readonly runs: RunEncoder;
   /** Asked at each run. */
   readonly roomBytes: () => number;
@@ -241,7 +242,7 @@ export class RunStore extends Store {
 }
 
 /** What two of them have to agree on; sessions without anything stored aside. */
-export function contents(store: Store): unknown {
+function contents(store: Store): unknown {
   return {
     sessions: [...store.sessions]
       .filter(([, session]) => session.lastSeq > 0)
@@ -251,4 +252,23 @@ export function contents(store: Store): unknown {
     duplicates: store.duplicates,
     frameBytes: store.frameBytes,
   };
+}
+
+/**
+ * Stores a piece both ways and compares.
+ * @returns what was stored in runs
+ */
+export function storedAlike(
+  bytes: Buffer,
+  format: Format,
+  runs: RunEncoder,
+  maxFrameBytes = 1 << 20,
+  roomBytes: () => number = () => Number.MAX_SAFE_INTEGER,
+): RunStore {
+  const expected = new Store(format, maxFrameBytes);
+  expected.takeAll(bytes);
+  const actual = new RunStore(runs, format, maxFrameBytes, roomBytes);
+  actual.takeAll(bytes);
+  expect(contents(actual)).toEqual(contents(expected));
+  return actual;
 }
