@@ -50,7 +50,7 @@ export function equal(a: usize, b: usize, length: usize): bool {
     }
   }
   const rest = length - i;
-  return rest == 0 || (load<u64>(a + i) ^ load<u64>(b + i)) << (<u64>(8 - rest) * 8) == 0;
+  return rest == 0 || (load<u64>(a + i) ^ load<u64>(b + i)) << (u64(8 - rest) * 8) == 0;
 }
 
 /** Copies `length` bytes and up to 15 of what is behind them. */

@@ -17,7 +17,7 @@ import {
 } from './frame';
 import { copyShort, ID_JSON, put } from './layout';
 import { writeUnsigned } from './numbers';
-import { writeString } from './strings';
+import { writeShort, writeString } from './strings';
 import { writeStruct } from './struct';
 import { writeTime } from './time';
 
@@ -50,14 +50,14 @@ export function writeLine(to: usize, seq: u64, serverSeconds: i64, serverNanos: 
   o = copyShort(ID_JSON, idJsonBytes, o);
   if (userIdEnd != userId) {
     v128.store(o, v128.load(USER_ID));
-    o = writeString(userId, userIdEnd, o + 12);
+    o = writeShort(userId, userIdEnd, o + 12);
     if (o == 0) {
       return 0;
     }
   }
   if (roleEnd != role) {
     v128.store(o, v128.load(ROLE));
-    o = writeString(role, roleEnd, o + 9);
+    o = writeShort(role, roleEnd, o + 9);
     if (o == 0) {
       return 0;
     }
@@ -87,7 +87,7 @@ function writeEnd(to: usize): usize {
   }
   if (producerIdEnd != producerId) {
     v128.store(o, v128.load(PRODUCER_ID));
-    o = writeString(producerId, producerIdEnd, o + 16);
+    o = writeShort(producerId, producerIdEnd, o + 16);
     if (o == 0) {
       return 0;
     }

@@ -1,5 +1,5 @@
 import { writeNumber } from './numbers';
-import { writeString } from './strings';
+import { writeShort, writeString } from './strings';
 import { next, readDelimited } from './wire';
 
 /** Objects and lists within one another; each is two of the 100 messages that src/frame/limits.ts allows. */
@@ -49,12 +49,19 @@ export function writeStruct(start: usize, end: usize, to: usize, depth: usize): 
     store<u8>(o, count == 0 ? 0x7b : 0x2c);
     count++;
     store<u8>(o + 1, 0x22);
-    o = writeString(key, keyEnd, o + 2);
+    o = writeShort(key, keyEnd, o + 2);
     if (o == 0) {
       return 0;
     }
     store<u8>(o, 0x3a);
-    o = writeValue(value, valueEnd, o + 1, depth);
+    const length = valueEnd - value;
+    // One short string, which most values are. Of two bytes there may be one, or none: the length tells.
+    if (length - 2 < 128 && load<u8>(value) == 0x1a && <usize>load<u8>(value + 1) == length - 2) {
+      store<u8>(o + 1, 0x22);
+      o = writeShort(value + 2, valueEnd, o + 2);
+    } else {
+      o = writeValue(value, valueEnd, o + 1, depth);
+    }
     if (o == 0) {
       return 0;
     }

@@ -26,6 +26,8 @@ export function isUtf8(start: usize, end: usize): bool {
   return !v128.any_true(errors);
 }
 
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
 function errorsOf(before: v128, bytes: v128): v128 {
   const low = i8x16.splat(15);
   // The bytes one, two and three earlier.
