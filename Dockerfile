@@ -5,6 +5,7 @@ RUN npm ci
 COPY tsconfig.json ./
 COPY scripts/mark-executable.mjs scripts/
 COPY src src
+COPY assembly assembly
 RUN npm run build
 
 FROM node:24-bookworm-slim AS dependencies

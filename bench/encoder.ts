@@ -1,5 +1,6 @@
 /**
- * The encoder beside protobufjs + JSON.stringify, in nanoseconds a frame and megabytes (of protobuf) a second. The
+ * The encoders beside protobufjs + JSON.stringify, in nanoseconds a frame and megabytes (of protobuf) a second: frame by
+ * frame (FrameView and LineEncoder), and in runs (RunEncoder, pieces of up to 64 frames or 256 KiB, with both copies). The
  * other side does less: its JSON is a string and not yet bytes, with `{"fields":{"level":{"stringValue":…` for metadata
  * and seconds and nanos for the time.
  *
@@ -12,12 +13,14 @@ import { type AnyDefinition, loadSync, type ServiceDefinition } from '@grpc/prot
 import { FrameView } from '../src/frame/frame-view.js';
 import { LineBuffer } from '../src/frame/line-buffer.js';
 import { LineEncoder } from '../src/frame/line-encoder.js';
+import { DONE, FULL, GROUP, RunEncoder } from '../src/frame/run-encoder.js';
 import { encodeSessionIdJson } from '../src/frame/session-id.js';
 
 const ROUNDS = 7;
 const ROUND_MS = 60;
 /** Distinct buffers, so that nothing is measured that only holds for one. */
 const COPIES = 64;
+const PIECE_BYTES = 256 * 1024;
 
 interface Shape {
   readonly name: string;
@@ -78,7 +81,7 @@ function shape(name: string, text: string, metadataKeys: number): Shape {
 }
 
 /** @returns nanoseconds a call, the best of the rounds */
-function measure(frames: readonly Buffer[], run: (frame: Buffer) => void): number {
+function measure(frames: readonly Buffer[], run: (bytes: Buffer) => void): number {
   let calls = 1;
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; ) {
@@ -116,6 +119,41 @@ function encode(frame: Buffer): void {
   }
 }
 
+/** The frames as gRPC messages, several in a piece. */
+function pieces(frames: readonly Buffer[]): Buffer[] {
+  const perPiece = Math.max(
+    1,
+    Math.min(frames.length, 2 ** Math.floor(Math.log2(PIECE_BYTES / (frames[0]?.length ?? 1)))),
+  );
+  const messages = frames.map((frame) => {
+    const header = Buffer.alloc(5);
+    header.writeUInt32BE(frame.length, 1);
+    return Buffer.concat([header, frame]);
+  });
+  return Array.from({ length: frames.length / perPiece }, (_, index) =>
+    Buffer.concat(messages.slice(index * perPiece, (index + 1) * perPiece)),
+  );
+}
+
+const runs = new RunEncoder(undefined, `${repository}dist/frame/run-encoder.wasm`);
+const session = { idBytes: Buffer.from('build-424242'), idJson: sessionIdJson };
+
+function encodeRuns(piece: Buffer): void {
+  runs.load(piece, 0, piece.length);
+  for (let position = 0, result: number = FULL; result !== DONE; position = runs.position) {
+    result = runs.encodeRun(position, GROUP, session, 1_234_567, 0, 1 << 21, Number.MAX_SAFE_INTEGER, null, 0);
+    if (result !== DONE && result !== FULL) {
+      throw new Error(`result ${result}`);
+    }
+    out.reserve(out.length, runs.outputBytes);
+    runs.output.copy(out.bytes, out.length, 0, runs.outputBytes);
+    out.length += runs.outputBytes;
+    if (out.length > 1 << 20) {
+      out.length = 0;
+    }
+  }
+}
+
 let written = 0;
 
 function stringify(frame: Buffer): void {
@@ -141,17 +179,21 @@ if (process.argv[2] !== 'typical') {
   }
 }
 
-console.log(
-  `${'shape'.padEnd(32)}${'bytes'.padStart(9)}${'ns/frame'.padStart(11)}${'MB/s'.padStart(8)}${'protobufjs'.padStart(12)}  ratio  (parse)`,
-);
+function column(value: number, width: number, digits = 0): string {
+  return value.toFixed(digits).padStart(width);
+}
+
+console.log(`${'ns a frame'.padEnd(32)}    bytes  protobufjs  line encoder  ratio  in runs  ratio  MB/s  (parse)`);
 for (const { name, frames } of shapes) {
   const bytes = frames[0]?.length ?? 0;
-  const ours = measure(frames, encode);
   const theirs = measure(frames, stringify);
+  const ours = measure(frames, encode);
+  const inPieces = pieces(frames);
+  const inRuns = (measure(inPieces, encodeRuns) * inPieces.length) / frames.length;
   const parsing = measure(frames, parse);
   console.log(
-    `${name.padEnd(32)}${String(bytes).padStart(9)}${ours.toFixed(0).padStart(11)}${((bytes * 1000) / ours).toFixed(0).padStart(8)}` +
-      `${theirs.toFixed(0).padStart(12)}  ${(theirs / ours).toFixed(1).padStart(5)}  ${parsing.toFixed(0)}`,
+    `${name.padEnd(32)}${column(bytes, 9)}${column(theirs, 12)}${column(ours, 14)}${column(theirs / ours, 7, 1)}` +
+      `${column(inRuns, 9)}${column(theirs / inRuns, 7, 1)}${column((bytes * 1000) / inRuns, 6)}  ${parsing.toFixed(0)}`,
   );
 }
 if (written < 0) {

@@ -61,6 +61,8 @@ const DISK_FILES = [
   'sealing/compression-pool.ts',
   // The descriptor set of the protocol, once at the start: a part of the program, not of LOG_DIR.
   'service.ts',
+  // The compiled assembly/, once at the start: a part of the program, too.
+  'frame/run-encoder.ts',
 ];
 const DISK_MODULE = /^(?:node:)?fs(?:\/promises)?$/;
 

@@ -73,7 +73,7 @@ const key: fc.Arbitrary<Buffer> = fc.oneof(
   text,
 );
 
-const number: fc.Arbitrary<number> = fc.oneof(
+export const number: fc.Arbitrary<number> = fc.oneof(
   fc.double(),
   fc.integer(),
   fc.maxSafeInteger(),
