@@ -17,6 +17,8 @@ const wire = new WireReader();
  */
 export class BatchView {
   batchId = 0;
+  /** Where the tag of frame i stands, in front of it. */
+  readonly tags: number[] = [];
   /** Frame i is bytes[starts[i], ends[i]). */
   readonly starts: number[] = [];
   readonly ends: number[] = [];
@@ -24,14 +26,16 @@ export class BatchView {
   /** @returns null, or why the message can't be read */
   parse(bytes: Uint8Array): FrameProblem | null {
     this.batchId = 0;
+    this.tags.length = 0;
     this.starts.length = 0;
     this.ends.length = 0;
     for (let position = 0; position < bytes.length; ) {
+      const start = position;
       position = wire.readTag(bytes, position, bytes.length);
       if (position < 0) {
         return NOT_A_BATCH;
       }
-      position = this.takeField(bytes, position, wire.tag);
+      position = this.takeField(bytes, start, position, wire.tag);
       if (position < 0) {
         return NOT_A_BATCH;
       }
@@ -43,7 +47,7 @@ export class BatchView {
   }
 
   /** @returns the position behind the field; -1 when it is malformed */
-  private takeField(bytes: Uint8Array, position: number, tag: number): number {
+  private takeField(bytes: Uint8Array, start: number, position: number, tag: number): number {
     const field = tag >>> 3;
     if (field !== BATCH_ID && field !== FRAMES) {
       return wire.skip(bytes, position, bytes.length, tag);
@@ -53,6 +57,7 @@ export class BatchView {
     }
     if (field === FRAMES) {
       const end = wire.readDelimited(bytes, position, bytes.length);
+      this.tags.push(start);
       this.starts.push(wire.payload);
       this.ends.push(end);
       return end;

@@ -7,6 +7,8 @@ export const GROUP = 0;
 /** Frames as entries of WriteLogBatch.frames, back to back: tag 0x12, the length as a varint, a LogFrame. */
 export const BATCH = 1;
 
+export type RunFormat = typeof GROUP | typeof BATCH;
+
 /** All frames of the piece were taken. */
 export const DONE = 0;
 /** The frame at `position` belongs to another session, whose id stands at `idStart` to `idEnd`. */
@@ -158,7 +160,7 @@ export class RunEncoder {
    */
   encodeRun(
     position: number,
-    format: typeof GROUP | typeof BATCH,
+    format: RunFormat,
     session: RunSession,
     lastSeq: number,
     serverTimeMs: number,

@@ -51,6 +51,8 @@ export interface Inflated {
 export class MessageReader {
   /** Counts chunks: a stream on which nothing arrives is silent. */
   chunks = 0;
+  /** Whether messages that come in one chunk are handed on as one, each behind its header. */
+  groups = false;
   /** Hears that the memory for an unfinished message was refused. */
   onRefused: (error: Overload) => void = () => undefined;
   readonly #limit: number;
@@ -107,21 +109,35 @@ export class MessageReader {
       rest = this.#joined(rest);
     }
     let at = 0;
+    /** Where the messages begin that are handed on together. */
+    let from = 0;
     while (rest.length - at >= HEADER_BYTES) {
       const length = rest.readUInt32BE(at + 1);
       const taken = Math.min(length, this.#limit + 1);
       if (rest.length - at - HEADER_BYTES < taken) {
         break;
       }
-      if (rest[at] !== 0 || this.#claim !== null) {
-        this.#note(rest, at, taken === length);
+      const notable = rest[at] !== 0 || this.#claim !== null;
+      if (!this.groups || notable || taken < length) {
+        this.#emit(messages, rest, from, at);
+        if (notable) {
+          this.#note(rest, at, taken === length);
+        }
+        this.#emit(messages, rest, at, at + HEADER_BYTES + taken);
+        from = at + HEADER_BYTES + length;
       }
-      messages.push(rest.subarray(at, at + HEADER_BYTES + taken));
-      this.#emitted++;
       at += HEADER_BYTES + length;
     }
+    this.#emit(messages, rest, from, at);
     this.#keep(rest, at);
     return messages;
+  }
+
+  #emit(messages: Buffer[], rest: Buffer, start: number, end: number): void {
+    if (start < end) {
+      messages.push(rest.subarray(start, end));
+      this.#emitted++;
+    }
   }
 
   /** To be called once for each message, in order, before it is taken: true when it is compressed. */

@@ -1,4 +1,4 @@
-import type { StoredRange } from '../session/intake.js';
+import type { StoredRange } from '../session/touched-sessions.js';
 import type { SessionRange } from './generated/logging/v1/SessionRange.js';
 
 /** Clients refuse messages over 4 MiB by default; an answer that can't be received would make stored frames look lost. */

@@ -1,7 +1,9 @@
 import { type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js';
 import { BatchView } from '../frame/batch-view.js';
 import type { FrameProblem } from '../frame/frame-problem.js';
-import type { Intake, StoredRange } from '../session/intake.js';
+import { BATCH } from '../frame/run-encoder.js';
+import type { Intake } from '../session/intake.js';
+import type { StoredRange } from '../session/touched-sessions.js';
 import type { FrameError } from './generated/logging/v1/FrameError.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { MessageReader } from './message-reader.js';
@@ -145,12 +147,13 @@ export class WriteLogBatches implements WriteCall {
 
   /** Takes the batch's frames from `index` on; a promise when a session had to be looked up on the way. */
   #takeFrames(message: Buffer, group: Group, index: number): Promise<void> | null {
-    const { starts, ends } = this.#batch;
+    const { tags, starts, ends } = this.#batch;
     for (let at = index; at < starts.length; at++) {
       if (group.rejected.length === REJECTED_PER_ACK_MAX) {
         return this.#takeBehindRejected(message, group, at);
       }
-      const result = group.intake.take(message, starts[at] ?? 0, ends[at] ?? 0);
+      at += group.intake.takeRun(message, tags[at] ?? 0, BATCH);
+      const result = at === starts.length ? null : group.intake.take(message, starts[at] ?? 0, ends[at] ?? 0);
       if (result instanceof Promise) {
         return this.#takeRest(message, group, at, result);
       }
@@ -178,13 +181,8 @@ export class WriteLogBatches implements WriteCall {
   }
 
   #reject(group: Group, index: number, problem: FrameProblem): void {
-    const { field, reason } = problem;
     this.#parts.refused(problem);
-    group.rejected.push({ batch_id: this.#batch.batchId, index, field, reason });
-  }
-
-  #drained(): Promise<void> {
-    return new Promise((resolve) => this.#call.once('drain', () => resolve()));
+    group.rejected.push({ batch_id: this.#batch.batchId, index, field: problem.field, reason: problem.reason });
   }
 
   async #pauseUntil(ready: Promise<void>): Promise<void> {
@@ -248,7 +246,8 @@ export class WriteLogBatches implements WriteCall {
       return;
     }
     if (!this.#call.write(ack)) {
-      await this.#pauseUntil(Promise.race([this.#drained(), this.ended]));
+      const drained = new Promise<void>((resolve) => this.#call.once('drain', () => resolve()));
+      await this.#pauseUntil(Promise.race([drained, this.ended]));
     }
   }
 

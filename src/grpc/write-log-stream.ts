@@ -1,6 +1,8 @@
 import { type ServerReadableStream, type StatusObject, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
-import type { Intake, StoredRange } from '../session/intake.js';
+import { GROUP } from '../frame/run-encoder.js';
+import type { Intake } from '../session/intake.js';
+import type { StoredRange } from '../session/touched-sessions.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
 import type { MessageReader } from './message-reader.js';
 import { messageReaderOf } from './read-messages.js';
@@ -8,6 +10,7 @@ import { sessionRanges } from './session-ranges.js';
 import { notStored, type Progress, refusedFrame, TORN_FRAME } from './status.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 
+const HEADER_BYTES = 5;
 const FRAMES_RECEIVED_MAX = 0xffff_ffff;
 
 /**
@@ -44,15 +47,16 @@ export class WriteLogStream implements WriteCall {
     this.#parts = parts;
     this.#intake = parts.newIntake(this);
     this.reader = messageReaderOf(call);
+    this.reader.groups = true;
     this.reader.onRefused = (error) => this.#fail(error);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    call.on('data', (frame: Buffer) => {
+    call.on('data', (received: Buffer) => {
       if (this.#state === 'reading' && this.reader.received()) {
-        this.#waiting = this.#pauseUntil(this.#inflateAndTake(frame));
+        this.#waiting = this.#pauseUntil(this.#inflateAndTake(received));
       } else {
-        this.#take(frame);
+        this.#take(withHeader(received));
       }
     });
     // A disconnect looks like an end too; the response then goes nowhere.
@@ -71,11 +75,12 @@ export class WriteLogStream implements WriteCall {
     void this.#end();
   }
 
-  #take(frame: Buffer): void {
+  /** Takes a group of frames, each behind its header. */
+  #take(group: Buffer): void {
     if (this.#state !== 'reading') {
       return;
     }
-    const result = this.#intake.take(frame, 0, frame.length);
+    const result = this.#takeFrames(group, 0);
     if (result === null) {
       this.#relieve();
     } else if (result instanceof Promise) {
@@ -83,6 +88,30 @@ export class WriteLogStream implements WriteCall {
     } else {
       this.#invalid(result);
     }
+  }
+
+  /** Takes the frames of a group from `position` on, up to the first that is refused. */
+  #takeFrames(group: Buffer, position: number): FrameProblem | null | Promise<FrameProblem | null> {
+    for (let at = position; at < group.length; ) {
+      at = behind(group, at, this.#intake.takeRun(group, at, GROUP));
+      if (at >= group.length) {
+        break;
+      }
+      const end = behind(group, at, 1);
+      const result = this.#intake.take(group, at + HEADER_BYTES, end);
+      if (result instanceof Promise) {
+        return this.#takeRest(group, end, result);
+      }
+      if (result !== null) {
+        return result;
+      }
+      at = end;
+    }
+    return null;
+  }
+
+  async #takeRest(group: Buffer, position: number, first: Promise<FrameProblem | null>): Promise<FrameProblem | null> {
+    return (await first) ?? this.#takeFrames(group, position);
   }
 
   async #inflateAndTake(message: Buffer): Promise<FrameProblem | null> {
@@ -180,4 +209,18 @@ export class WriteLogStream implements WriteCall {
     this.#parts.handled(code);
     this.#resolveEnded();
   }
+}
+
+/** The first header of a group stands where grpc-js has cut it off: the reader gives out whole groups. */
+function withHeader(received: Buffer): Buffer {
+  return Buffer.from(received.buffer, received.byteOffset - HEADER_BYTES, received.length + HEADER_BYTES);
+}
+
+/** Where the frame stands that comes `count` frames behind the one whose header stands at `at`. A frame that was cut ends with its group. */
+function behind(group: Buffer, at: number, count: number): number {
+  let position = at;
+  for (let left = count; left > 0; left--) {
+    position += HEADER_BYTES + group.readUInt32BE(position + 1);
+  }
+  return Math.min(position, group.length);
 }

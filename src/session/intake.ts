@@ -1,27 +1,12 @@
 import { equalBytes } from '../frame/bytes.js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { FrameView } from '../frame/frame-view.js';
-import type { StorageError } from '../segment/storage-error.js';
+import { FULL, OTHER_PRODUCER, OTHER_SESSION, RunEncoder, type RunFormat } from '../frame/run-encoder.js';
 import type { Admission } from './admission.js';
 import { type AppendOutcome, DUPLICATE, STORED, UNDECIDED } from './append-outcome.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { SessionWriter } from './session-writer.js';
-
-/** What one stream stored in one session. */
-export interface StoredRange {
-  readonly sessionId: string;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-}
-
-interface Touched {
-  readonly writer: SessionWriter;
-  /** 0 while only duplicates came. */
-  firstSeq: number;
-  lastSeq: number;
-  /** Of the writer, when this stream's last frame was taken. */
-  mark: number;
-}
+import { type StoredRange, type Touched, TouchedSessions } from './touched-sessions.js';
 
 export interface IntakeLimits {
   readonly maxFrameBytes: number;
@@ -35,10 +20,13 @@ export interface IntakeCounts {
   bytesReceived: number;
 }
 
-const FOLD_AT_MIN = 1024;
-
 // One for all streams: a frame is parsed and encoded in one go, nothing else runs in between.
 const view = new FrameView();
+const runs = new RunEncoder();
+/** What `runs` has loaded, whole. */
+let loaded: Uint8Array | null = null;
+/** How many frames are taken one by one at most before a run is tried again. */
+const FRUITLESS_MAX = 64;
 
 /**
  * The door that every stream of frames comes through, whatever carries it.
@@ -59,10 +47,11 @@ export class Intake {
   readonly #limits: IntakeLimits;
   readonly #counts: IntakeCounts;
   readonly #flow: object;
-  readonly #touched = new Map<SessionWriter, Touched>();
-  readonly #folded = new Map<string, StoredRange>();
-  #foldAt = FOLD_AT_MIN;
+  readonly #touched = new TouchedSessions();
   #current: Touched | null = null;
+  /** Frames to take one by one before a run is tried again, and how many that were the last time. */
+  #skips = 0;
+  #fruitless = 0;
 
   /** @param flow the stream, for the lanes: streams take turns */
   constructor(
@@ -97,6 +86,39 @@ export class Intake {
   }
 
   /**
+   * Takes frames together that need no closer look, as far as they stand one behind the other; the next one is for `take`.
+   * @param bytes a whole message, or several; not to change while it is taken from
+   * @param position of the first frame's tag (BATCH) or header (GROUP)
+   * @returns how many were taken; none says nothing about the frame
+   */
+  takeRun(bytes: Uint8Array, position: number, format: RunFormat): number {
+    if (this.#skips > 0) {
+      this.#skips--;
+      return 0;
+    }
+    let touched = this.#current;
+    if (touched === null || touched.writer.retired || !isLoaded(bytes)) {
+      return 0;
+    }
+    let taken = 0;
+    for (let at = position; touched !== null; at = runs.position) {
+      const result = touched.writer.appendRun(runs, at, format, this.#limits.maxFrameBytes);
+      taken += this.#takenTogether(touched);
+      if (result === OTHER_SESSION) {
+        touched = this.#touchAt(bytes, runs.idStart, runs.idEnd);
+      } else if (result === OTHER_PRODUCER) {
+        touched.writer.nameProducer(bytes, runs.idStart, runs.idEnd);
+      } else if (result !== FULL) {
+        break;
+      }
+    }
+    // Frames of a kind that runs do not take come in a row.
+    this.#fruitless = taken > 0 ? 0 : Math.min(FRUITLESS_MAX, this.#fruitless * 2 + 1);
+    this.#skips = this.#fruitless >> 1;
+    return taken;
+  }
+
+  /**
    * A promise while nothing more may be taken: too many bytes are held. To be asked before the first frame, and after each.
    * It rejects with Overload when that lasts, and with StorageError when the session's disk fails.
    */
@@ -115,15 +137,8 @@ export class Intake {
    * @throws StorageError
    */
   async settle(): Promise<StoredRange[]> {
-    const waits = Array.from(this.#touched.values(), ({ writer, mark }) => writer.loop.whenDurable(mark));
-    // Every wait is looked at, also when one failed: a rejection that nobody handles ends the process.
-    const results = await Promise.allSettled(waits);
-    for (const result of results) {
-      if (result.status === 'rejected') {
-        throw result.reason as StorageError;
-      }
-    }
-    return this.#ranges();
+    await this.#touched.whenDurable();
+    return this.#touched.ranges();
   }
 
   #touch(bytes: Uint8Array): Touched | null {
@@ -136,7 +151,12 @@ export class Intake {
     ) {
       return current;
     }
-    const writer = this.#registry.find(bytes, sessionIdStart, sessionIdEnd);
+    return this.#touchAt(bytes, sessionIdStart, sessionIdEnd);
+  }
+
+  /** Null when the session whose id stands in bytes[start, end) has no writer. */
+  #touchAt(bytes: Uint8Array, start: number, end: number): Touched | null {
+    const writer = this.#registry.find(bytes, start, end);
     if (writer === null) {
       return null;
     }
@@ -146,15 +166,7 @@ export class Intake {
 
   #touchedOf(writer: SessionWriter): Touched {
     writer.flow = this.#flow;
-    let touched = this.#touched.get(writer);
-    if (touched === undefined) {
-      if (this.#touched.size >= this.#foldAt) {
-        this.#fold();
-      }
-      touched = { writer, firstSeq: 0, lastSeq: 0, mark: 0 };
-      this.#touched.set(writer, touched);
-    }
-    return touched;
+    return this.#touched.of(writer);
   }
 
   async #openAndTake(bytes: Uint8Array, start: number, end: number): Promise<FrameProblem | null> {
@@ -207,30 +219,34 @@ export class Intake {
     return null;
   }
 
-  /** A long stream must not hold the writers of sessions that are over: what they stored is durable. */
-  #fold(): void {
-    for (const [writer, touched] of this.#touched) {
-      if (writer.retired) {
-        this.#extend(this.#folded, touched);
-        this.#touched.delete(writer);
+  /** Counts what `runs` has just taken. */
+  #takenTogether(touched: Touched): number {
+    const { stored, duplicates, frameBytes } = runs;
+    const { writer } = touched;
+    const taken = stored + duplicates;
+    this.received += taken;
+    this.written += stored;
+    this.duplicates += duplicates;
+    this.#counts.framesReceived += taken;
+    this.#counts.framesDuplicate += duplicates;
+    this.#counts.bytesReceived += frameBytes;
+    if (taken > 0) {
+      touched.mark = writer.mark;
+    }
+    if (stored > 0) {
+      touched.lastSeq = writer.lastSeq;
+      if (touched.firstSeq === 0) {
+        touched.firstSeq = writer.lastSeq - stored + 1;
       }
     }
-    this.#foldAt = Math.max(FOLD_AT_MIN, this.#touched.size * 2);
+    return taken;
   }
+}
 
-  #ranges(): StoredRange[] {
-    const ranges = new Map(this.#folded);
-    for (const touched of this.#touched.values()) {
-      this.#extend(ranges, touched);
-    }
-    return [...ranges.values()];
+/** Has `bytes` in the run encoder's memory; false when they are too many. */
+function isLoaded(bytes: Uint8Array): boolean {
+  if (loaded !== bytes) {
+    loaded = runs.load(bytes, 0, bytes.length) ? bytes : null;
   }
-
-  /** A session that was forgotten and came back during the stream was touched twice. */
-  #extend(ranges: Map<string, StoredRange>, { writer, firstSeq, lastSeq }: Touched): void {
-    if (firstSeq !== 0) {
-      const { sessionId } = writer;
-      ranges.set(sessionId, { sessionId, firstSeq: ranges.get(sessionId)?.firstSeq ?? firstSeq, lastSeq });
-    }
-  }
+  return loaded !== null;
 }

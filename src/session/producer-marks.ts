@@ -27,6 +27,20 @@ export class ProducerMarks {
     return this.#lastId;
   }
 
+  /** The id that `idOf` was asked for last; empty before. The array never changes. */
+  get lastBytes(): Uint8Array {
+    return this.#lastBytes;
+  }
+
+  /** Of the producer that `idOf` was asked for last. */
+  get lastMark(): number {
+    return this.markOf(this.#lastId);
+  }
+
+  recordLast(producerSeq: number): void {
+    this.record(this.#lastId, producerSeq);
+  }
+
   isDuplicate(producerId: string, producerSeq: number): boolean {
     return producerSeq <= this.markOf(producerId);
   }

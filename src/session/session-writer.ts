@@ -1,6 +1,7 @@
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { FrameView } from '../frame/frame-view.js';
 import { SEQ_MAX } from '../frame/limits.js';
+import type { RunEncoder, RunFormat, RunResult } from '../frame/run-encoder.js';
 import { encodeSessionIdJson } from '../frame/session-id.js';
 import type { SealReason } from '../segment/sealed-segment.js';
 import { type AppendOutcome, DUPLICATE, STORED } from './append-outcome.js';
@@ -32,7 +33,8 @@ export class SessionWriter implements BatchSource, NumberedLog {
   flow: object = this;
 
   readonly #context: WriterContext;
-  readonly #idJson: Uint8Array;
+  /** The id as it stands in lines. */
+  readonly idJson: Uint8Array;
   readonly #producers: ProducerMarks;
   /** As of when the writer was made. */
   readonly #history: { readonly storedSeq: number; readonly expectedSeq: number };
@@ -50,7 +52,7 @@ export class SessionWriter implements BatchSource, NumberedLog {
     this.#context = context;
     this.sessionId = sessionId;
     this.idBytes = Buffer.from(sessionId);
-    this.#idJson = encodeSessionIdJson(sessionId);
+    this.idJson = encodeSessionIdJson(sessionId);
     this.#producers = new ProducerMarks(history.producers);
     this.#history = { storedSeq: history.lastSeq, expectedSeq: history.active?.summary.lastSeq ?? 0 };
     this.#lastSeq = history.lastSeq;
@@ -130,6 +132,43 @@ export class SessionWriter implements BatchSource, NumberedLog {
   }
 
   /**
+   * Takes frames of this session from the piece that `runs` has loaded, up to the first that needs a closer look; what became of
+   * them stands in `runs`.
+   * @param position, format, maxFrameBytes as RunEncoder has them
+   */
+  appendRun(runs: RunEncoder, position: number, format: RunFormat, maxFrameBytes: number): RunResult {
+    const { limits, clock } = this.#context;
+    const producers = this.#producers;
+    const roomBytes = limits.maxBytes - (this.#tally?.bytes ?? 0);
+    const producerId = producers.lastBytes.length === 0 ? null : producers.lastBytes;
+    const mark = producers.lastMark;
+    const nowMs = clock.wallMs();
+    const result = runs.encodeRun(
+      position,
+      format,
+      this,
+      this.#lastSeq,
+      nowMs,
+      maxFrameBytes,
+      roomBytes,
+      producerId,
+      mark,
+    );
+    if (runs.stored > 0) {
+      this.#takeLines(runs);
+      if (runs.producerMark > mark) {
+        producers.recordLast(runs.producerMark);
+      }
+    }
+    return result;
+  }
+
+  /** Whose frames the next run takes, beside those of nobody: the producer in bytes[start, end). */
+  nameProducer(bytes: Uint8Array, start: number, end: number): void {
+    this.#producers.idOf(bytes, start, end);
+  }
+
+  /**
    * What is stored under a number that was reached before; null when nothing is.
    * @throws StorageError, LookupFailed when that can't be told
    */
@@ -175,7 +214,7 @@ export class SessionWriter implements BatchSource, NumberedLog {
   }
 
   #usedNumbers(): UsedNumbers {
-    this.#numbers ??= new UsedNumbers(this.#context, { id: this.sessionId, idJson: this.#idJson }, this, this.#history);
+    this.#numbers ??= new UsedNumbers(this.#context, { id: this.sessionId, idJson: this.idJson }, this, this.#history);
     return this.#numbers;
   }
 
@@ -183,7 +222,7 @@ export class SessionWriter implements BatchSource, NumberedLog {
     const pending = this.#pending ?? this.#startBatch();
     const start = pending.buffer.length;
     const serverTimeMs = view.hasTime ? 0 : this.#context.clock.wallMs();
-    const problem = this.#context.encoder.encode(view, this.#idJson, seq, serverTimeMs, pending.buffer);
+    const problem = this.#context.encoder.encode(view, this.idJson, seq, serverTimeMs, pending.buffer);
     if (problem !== null) {
       this.#dropEmptyBatch(pending);
       return problem;
@@ -193,14 +232,31 @@ export class SessionWriter implements BatchSource, NumberedLog {
       this.#cutAt(pending, start, 'size');
     }
     this.#tally ??= this.#newTally(pending.startedAtMs);
-    this.#count(this.#tally, seq, lineBytes);
-    pending.frames++;
-    this.#lastSeq = seq;
-    this.#appendedMark += lineBytes;
-    this.#touched = true;
-    this.#context.admission.add(lineBytes);
-    this.loop.wake();
+    this.#count(this.#tally, seq, seq, 1, lineBytes);
+    this.#appended(pending, seq, 1, lineBytes);
     return null;
+  }
+
+  /** Lines that were encoded for this session and have not passed its segment's room. */
+  #takeLines(runs: RunEncoder): void {
+    const { stored, outputBytes, lastSeq } = runs;
+    const pending = this.#pending ?? this.#startBatch();
+    const { buffer } = pending;
+    buffer.reserve(buffer.length, outputBytes);
+    runs.output.copy(buffer.bytes, buffer.length, 0, outputBytes);
+    buffer.length += outputBytes;
+    this.#tally ??= this.#newTally(pending.startedAtMs);
+    this.#count(this.#tally, this.#lastSeq + 1, lastSeq, stored, outputBytes);
+    this.#appended(pending, lastSeq, stored, outputBytes);
+  }
+
+  #appended(pending: Batch, lastSeq: number, frames: number, bytes: number): void {
+    pending.frames += frames;
+    this.#lastSeq = lastSeq;
+    this.#appendedMark += bytes;
+    this.#touched = true;
+    this.#context.admission.add(bytes);
+    this.loop.wake();
   }
 
   #newTally(openedAtMs: number): SegmentTally {
@@ -208,13 +264,13 @@ export class SessionWriter implements BatchSource, NumberedLog {
     return { firstSeq: 0, lastSeq: 0, frames: 0, bytes: 0, openedAtMs, producersBefore };
   }
 
-  #count(tally: SegmentTally, seq: number, lineBytes: number): void {
+  #count(tally: SegmentTally, firstSeq: number, lastSeq: number, frames: number, bytes: number): void {
     if (tally.frames === 0) {
-      tally.firstSeq = seq;
+      tally.firstSeq = firstSeq;
     }
-    tally.lastSeq = seq;
-    tally.frames++;
-    tally.bytes += lineBytes;
+    tally.lastSeq = lastSeq;
+    tally.frames += frames;
+    tally.bytes += bytes;
   }
 
   #startBatch(): Batch {

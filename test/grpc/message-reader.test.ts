@@ -20,6 +20,41 @@ function newReader(limit: number, budget = new ReceiveBudget(1 << 20, systemCloc
 }
 
 describe('MessageReader', () => {
+  test('hands on what comes in one chunk as one group, each message behind its header; a cut one stands alone', () => {
+    const body = fc.uint8Array({ maxLength: 40 });
+    const sizes = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 });
+    fc.assert(
+      fc.property(fc.array(body, { maxLength: 20 }), sizes, (bodies, chunks) => {
+        const limit = 30;
+        const wire = Buffer.concat(bodies.map((bytes) => framed(bytes)));
+        const reader = newReader(limit);
+        reader.groups = true;
+        const read: string[] = [];
+        for (let at = 0, turn = 0; at < wire.length; turn++) {
+          const size = chunks[turn % chunks.length] ?? 1;
+          for (const group of reader.write(wire.subarray(at, at + size))) {
+            for (let start = 0; start < group.length; ) {
+              const end = start + 5 + group.readUInt32BE(start + 1);
+              expect(end <= group.length || start === 0).toBe(true);
+              read.push(group.subarray(start + 5, end).toString('hex'));
+              start = end;
+            }
+          }
+          at += size;
+        }
+        expect(read).toEqual(bodies.map((bytes) => Buffer.from(bytes.subarray(0, limit + 1)).toString('hex')));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('one chunk of many messages is one group', () => {
+    const reader = newReader(1000);
+    reader.groups = true;
+    const wire = Buffer.concat(Array.from({ length: 50 }, () => framed(Buffer.from('frame'))));
+    expect(reader.write(wire)).toEqual([wire]);
+  });
+
   test('takes any messages out of any chunks, and cuts those over the limit', () => {
     const body = fc.uint8Array({ maxLength: 40 });
     fc.assert(

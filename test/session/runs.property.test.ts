@@ -1,0 +1,138 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { BatchView } from '../../src/frame/batch-view.js';
+import { BATCH, GROUP } from '../../src/frame/run-encoder.js';
+import { type Clock, systemClock } from '../../src/segment/clock.js';
+import type { Intake } from '../../src/session/intake.js';
+import { encodeBatch, encodeFrame, type FrameFields } from '../support/frames.js';
+import { openSessionRoom, type SessionRoom, temporaryDirectory } from '../support/session-room.js';
+
+const clock: Clock = { ...systemClock, wallMs: () => 1_763_719_200_123 };
+
+const frame: fc.Arbitrary<FrameFields> = fc.record(
+  {
+    session_id: fc.constantFrom('a', 'b', 'c', ''),
+    role: fc.constantFrom('user', 'assistant'),
+    content: fc.oneof(fc.string({ maxLength: 40 }), fc.constant('x'.repeat(700))),
+    // Numbered frames, and those that repeat one, are no business of a run.
+    seq: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 60 })),
+    producer_id: fc.constantFrom('', 'p', 'q'),
+    producer_seq: fc.integer({ min: 0, max: 20 }),
+    time: fc.record({ seconds: fc.integer({ min: 0, max: 2_000_000_000 }) }),
+  },
+  { requiredKeys: ['session_id'] },
+);
+
+type Refused = { index: number; field: string }[];
+
+/** What the doors do, frame by frame. */
+async function takeOneByOne(intake: Intake, frames: readonly Buffer[], refused: Refused): Promise<void> {
+  for (const [index, bytes] of frames.entries()) {
+    const problem = await intake.take(bytes, 0, bytes.length);
+    if (problem !== null) {
+      refused.push({ index, field: problem.field });
+    }
+  }
+}
+
+/** What the doors do with a message of many frames. */
+async function takeTogether(
+  intake: Intake,
+  message: Buffer,
+  places: readonly { head: number; start: number; end: number }[],
+  format: typeof GROUP | typeof BATCH,
+  refused: Refused,
+): Promise<void> {
+  for (let at = 0; at < places.length; at++) {
+    at += intake.takeRun(message, places[at]?.head ?? 0, format);
+    const place = places[at];
+    const problem = place === undefined ? null : await intake.take(message, place.start, place.end);
+    if (problem !== null) {
+      refused.push({ index: at, field: problem.field });
+    }
+  }
+}
+
+function groupOf(frames: readonly Buffer[]): {
+  message: Buffer;
+  places: { head: number; start: number; end: number }[];
+} {
+  const places: { head: number; start: number; end: number }[] = [];
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (const bytes of frames) {
+    const header = Buffer.alloc(5);
+    header.writeUInt32BE(bytes.length, 1);
+    parts.push(header, bytes);
+    places.push({ head: at, start: at + 5, end: at + 5 + bytes.length });
+    at += 5 + bytes.length;
+  }
+  return { message: Buffer.concat(parts), places };
+}
+
+function batchOf(frames: readonly Buffer[]): ReturnType<typeof groupOf> {
+  const message = encodeBatch(1, frames);
+  const view = new BatchView();
+  expect(view.parse(message)).toBe(null);
+  const places = view.tags.map((head, index) => ({ head, start: view.starts[index] ?? 0, end: view.ends[index] ?? 0 }));
+  return { message, places };
+}
+
+async function storedBy(room: SessionRoom): Promise<string> {
+  await room.sessions.registry.drain();
+  const sealed = await Promise.all(
+    room.sealed
+      .toSorted((one, other) => one.summary.sessionId.localeCompare(other.summary.sessionId))
+      .map(
+        async ({ rawPath, summary }) =>
+          `${JSON.stringify({ ...summary, producers: [...summary.producers] })}\n${await readFile(rawPath, 'utf8')}`,
+      ),
+  );
+  const active = ['a', 'b', 'c'].map((name) =>
+    readFile(join(room.layout.active, `${name}.logtmp`), 'utf8').catch(() => ''),
+  );
+  return [...sealed, ...(await Promise.all(active))].join('--\n');
+}
+
+test('frames that are taken together are stored, counted and refused as one by one, whatever is among them', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(frame, { minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 4 }),
+      fc.constantFrom(GROUP, BATCH),
+      async (messages, format) => {
+        const outcomes = await Promise.all(
+          [false, true].map(async (together) => {
+            await using directory = await temporaryDirectory();
+            const room = await openSessionRoom(directory.path, { clock, maxBytes: 4000 });
+            const intake = room.sessions.newIntake({});
+            const refused: Refused = [];
+            for (const fields of messages) {
+              const frames = fields.map(encodeFrame);
+              const { message, places } = format === GROUP ? groupOf(frames) : batchOf(frames);
+              await (together
+                ? takeTogether(intake, message, places, format, refused)
+                : takeOneByOne(intake, frames, refused));
+            }
+            const ranges = await intake.settle();
+            const { received, written, duplicates } = intake;
+            const { framesReceived, framesDuplicate, bytesReceived, framesWritten } = room.counts;
+            const counts = {
+              received,
+              written,
+              duplicates,
+              framesReceived,
+              framesDuplicate,
+              bytesReceived,
+              framesWritten,
+            };
+            return { refused, ranges, counts, stored: await storedBy(room) };
+          }),
+        );
+        expect(outcomes[1]).toEqual(outcomes[0]);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
