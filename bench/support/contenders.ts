@@ -9,10 +9,9 @@ export type Contender = (typeof CONTENDERS)[number];
 
 export interface ServerOptions {
   readonly logDir: string;
-  readonly compression: 'none' | 'gzip';
-  /** Further variables of the server, for trials. */
+  /** Variables of the server besides LOG_DIR and its ports. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly core: number | null;
+  readonly cores: string | null;
   /** A directory for --cpu-prof, or null. */
   readonly profileDirectory: string | null;
 }
@@ -20,9 +19,11 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly child: NodeChild;
   readonly grpcPort: number;
+  /** Where its metrics are; null for the servers that have none. */
+  readonly httpPort: number | null;
 }
 
-const READY_DEADLINE_MS = 30_000;
+const READY_DEADLINE_MS = 300_000;
 const READY_POLL_MS = 20;
 
 export async function startServer(contender: Contender, options: ServerOptions): Promise<RunningServer> {
@@ -33,21 +34,20 @@ async function startLogweir(options: ServerOptions): Promise<RunningServer> {
   const [grpcPort, httpPort] = await freePorts();
   const child = startChild(options, [logweirExecutable(), 'serve'], {
     LOG_LEVEL: 'info',
-    LOG_COMPRESSION: options.compression,
     GRPC_HOST: '127.0.0.1',
     GRPC_PORT: String(grpcPort),
     HTTP_HOST: '127.0.0.1',
     HTTP_PORT: String(httpPort),
   });
   await orKill(child, child.while(readiness(`http://127.0.0.1:${httpPort}/readyz`)));
-  return { child, grpcPort };
+  return { child, grpcPort, httpPort };
 }
 
 async function startOwn(contender: 'ceiling' | 'straightforward', options: ServerOptions): Promise<RunningServer> {
   const script = contender === 'ceiling' ? './discard-server.js' : './straightforward-server.js';
   const child = startChild(options, [fileURLToPath(new URL(script, import.meta.url))], {});
   const [, port] = await orKill(child, child.saying(/^listening on (\d+)$/m));
-  return { child, grpcPort: Number(port) };
+  return { child, grpcPort: Number(port), httpPort: null };
 }
 
 function startChild(options: ServerOptions, command: string[], environment: Record<string, string>): NodeChild {
@@ -56,7 +56,7 @@ function startChild(options: ServerOptions, command: string[], environment: Reco
     command,
     nodeOptions: profileDirectory === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`],
     environment: { ...environment, ...options.environment, LOG_DIR: options.logDir },
-    core: options.core,
+    cores: options.cores,
   });
 }
 

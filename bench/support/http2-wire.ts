@@ -27,43 +27,59 @@ const SETTING_ENABLE_PUSH = 0x2;
 const RESPONSE_WINDOW_BYTES = 64 * 1024 * 1024;
 const GRPC_PREFIX_BYTES = 5;
 
-/** One request body: DATA frames of DATA_PAYLOAD_BYTES each, the last one shorter and with END_STREAM. */
+/** One request body: DATA frames of at most DATA_PAYLOAD_BYTES each, the last one with END_STREAM. */
 export interface PreparedBody {
   readonly streamId: number;
   readonly messages: number;
   /** Frames with their headers. */
   readonly bytes: Buffer;
-  readonly lastPayloadBytes: number;
+  /** Where each DATA frame ends in `bytes`. */
+  readonly frameEnds: readonly number[];
+  /** How many DATA frames hold the messages up to each one; empty unless messages end their frames. */
+  readonly messageFrames: readonly number[];
 }
 
 export class BodyBuilder {
   readonly #streamId: number;
-  #bytes = Buffer.allocUnsafe(1 << 20);
+  readonly #messagesEndFrames: boolean;
+  #bytes = Buffer.allocUnsafe(1 << 16);
   #length = 0;
   #frameStart = 0;
   #payloadBytes = 0;
   #messages = 0;
+  readonly #frameEnds: number[] = [];
+  readonly #messageFrames: number[] = [];
   readonly #prefix = Buffer.alloc(GRPC_PREFIX_BYTES);
 
-  constructor(streamId: number) {
+  /** @param messagesEndFrames no DATA frame holds two messages, as a producer's have it that sends one and waits */
+  constructor(streamId: number, messagesEndFrames: boolean) {
     this.#streamId = streamId;
+    this.#messagesEndFrames = messagesEndFrames;
     this.#openFrame();
   }
 
   append(message: Buffer): void {
+    if (this.#messagesEndFrames && this.#messages > 0) {
+      this.#closeFrame(0);
+      this.#openFrame();
+    }
     this.#prefix.writeUInt32BE(message.length, 1);
     this.#put(this.#prefix);
     this.#put(message);
     this.#messages++;
+    if (this.#messagesEndFrames) {
+      this.#messageFrames.push(this.#frameEnds.length + 1);
+    }
   }
 
   finish(): PreparedBody {
-    this.#bytes.set(frameHeader(this.#payloadBytes, FrameType.data, Flag.endStream, this.#streamId), this.#frameStart);
+    this.#closeFrame(Flag.endStream);
     return {
       streamId: this.#streamId,
       messages: this.#messages,
       bytes: this.#bytes.subarray(0, this.#length),
-      lastPayloadBytes: this.#payloadBytes,
+      frameEnds: this.#frameEnds,
+      messageFrames: this.#messageFrames,
     };
   }
 
@@ -71,6 +87,7 @@ export class BodyBuilder {
     let taken = 0;
     while (taken < bytes.length) {
       if (this.#payloadBytes === DATA_PAYLOAD_BYTES) {
+        this.#closeFrame(0);
         this.#openFrame();
       }
       const count = Math.min(DATA_PAYLOAD_BYTES - this.#payloadBytes, bytes.length - taken);
@@ -85,14 +102,18 @@ export class BodyBuilder {
   #openFrame(): void {
     this.#reserve(FRAME_HEADER_BYTES);
     this.#frameStart = this.#length;
-    this.#bytes.set(frameHeader(DATA_PAYLOAD_BYTES, FrameType.data, 0, this.#streamId), this.#length);
     this.#length += FRAME_HEADER_BYTES;
     this.#payloadBytes = 0;
   }
 
+  #closeFrame(flags: number): void {
+    this.#bytes.set(frameHeader(this.#payloadBytes, FrameType.data, flags, this.#streamId), this.#frameStart);
+    this.#frameEnds.push(this.#length);
+  }
+
   #reserve(count: number): void {
     if (this.#length + count > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(this.#bytes.length * 2);
+      const larger = Buffer.allocUnsafe(Math.max(this.#length + count, this.#bytes.length * 2));
       this.#bytes.copy(larger, 0, 0, this.#length);
       this.#bytes = larger;
     }

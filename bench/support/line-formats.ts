@@ -5,7 +5,7 @@ interface PlainLine {
   readonly seq: number;
   readonly content: string;
   readonly time: { readonly nanos: number };
-  readonly metadata: PlannedFrame['metadata'];
+  readonly metadata?: PlannedFrame['metadata'] | null;
 }
 
 /** DESIGN §5: the keys, their order and protobuf's JSON mapping. */
@@ -16,16 +16,13 @@ export const logweirLine: LineFormat = {
     return { seq, content, rest: JSON.stringify(rest) };
   },
   rest(frame) {
-    const metadata: Record<string, string> = {};
-    for (const [key, { stringValue }] of Object.entries(frame.metadata.fields)) {
-      metadata[key] = stringValue;
-    }
+    const fields = Object.entries(frame.metadata?.fields ?? {}).map(([key, { stringValue }]) => [key, stringValue]);
     return JSON.stringify({
       time: timestamp(frame.time),
       session_id: frame.sessionId,
       user_id: frame.userId,
       role: frame.role,
-      metadata,
+      ...(fields.length === 0 ? {} : { metadata: Object.fromEntries(fields) }),
     });
   },
 };
@@ -35,11 +32,17 @@ export const plainLine: LineFormat = {
   read(line) {
     const parsed: PlainLine = JSON.parse(line);
     const { seq, content, time, metadata, ...rest } = parsed;
-    const compared = { ...rest, nanos: time.nanos, metadata: Object.keys(metadata.fields) };
+    const compared = { ...rest, nanos: time.nanos, metadata: Object.keys(metadata?.fields ?? {}) };
     return { seq, content, rest: JSON.stringify(compared) };
   },
   rest({ sessionId, userId, role, time, metadata }) {
-    return JSON.stringify({ sessionId, userId, role, nanos: time.nanos, metadata: Object.keys(metadata.fields) });
+    return JSON.stringify({
+      sessionId,
+      userId,
+      role,
+      nanos: time.nanos,
+      metadata: Object.keys(metadata?.fields ?? {}),
+    });
   },
 };
 

@@ -1,12 +1,11 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { FramePlan } from './frame-plan.js';
-import type { LoadAnswer, LoadCommand } from './load-protocol.js';
+import type { LoadAnswer, LoadCommand, Replay, ReplayResult, Transport } from './load-protocol.js';
 import { NodeChild } from './node-child.js';
 import { cpuSeconds } from './process-figures.js';
 
-export interface Replayed {
-  readonly wallSeconds: number;
+export interface Replayed extends ReplayResult {
   /** What the generator itself used. */
   readonly cpuSeconds: number;
 }
@@ -15,36 +14,48 @@ export interface Replayed {
 export class Load {
   readonly #child: NodeChild;
 
-  constructor(core: number | null) {
+  constructor(cores: string | null) {
     const command = [fileURLToPath(new URL('./load-generator.js', import.meta.url))];
-    this.#child = new NodeChild({ command, core, messages: true });
+    this.#child = new NodeChild({ command, cores, messages: true });
   }
 
   /** Encodes the plan's frames and keeps them. @returns protobuf bytes of all of them */
-  async prepare(plan: FramePlan, connections: number): Promise<number> {
-    const answer = await this.#ask({ type: 'prepare', plan, connections });
-    return answer.type === 'prepared' ? answer.protobufBytes : Number.NaN;
+  async prepare(plan: FramePlan, transport: Transport, connections: number): Promise<number> {
+    return (await this.#ask({ type: 'prepare', plan, transport, connections }, 'prepared')).protobufBytes;
+  }
+
+  async forget(): Promise<void> {
+    await this.#ask({ type: 'forget' }, 'forgotten');
   }
 
   /** @throws when not every frame was acknowledged */
-  async replay(plan: FramePlan, port: number): Promise<Replayed> {
+  async replay(replay: Replay): Promise<Replayed> {
     const before = cpuSeconds(this.#child.pid);
-    const answer = await this.#ask({ type: 'replay', sessionPrefix: plan.sessionPrefix, port });
-    const after = cpuSeconds(this.#child.pid);
-    return { wallSeconds: answer.type === 'replayed' ? answer.wallSeconds : Number.NaN, cpuSeconds: after - before };
+    const answer = await this.#ask({ type: 'replay', ...replay }, 'replayed');
+    return { ...answer, cpuSeconds: cpuSeconds(this.#child.pid) - before };
   }
 
   kill(): void {
     this.#child.kill();
   }
 
-  async #ask(command: LoadCommand): Promise<LoadAnswer> {
+  async #ask<Type extends LoadAnswer['type']>(
+    command: LoadCommand,
+    wanted: Type,
+  ): Promise<Extract<LoadAnswer, { type: Type }>> {
     const reply = once(this.#child.process, 'message');
     this.#child.process.send(command);
     const answer: LoadAnswer = (await this.#child.while(reply))[0];
-    if (answer.type === 'failed') {
-      throw new Error(`the load generator: ${answer.message}`);
+    if (!isOf(answer, wanted)) {
+      throw new Error(`the load generator: ${answer.type === 'failed' ? answer.message : answer.type}`);
     }
     return answer;
   }
+}
+
+function isOf<Type extends LoadAnswer['type']>(
+  answer: LoadAnswer,
+  wanted: Type,
+): answer is Extract<LoadAnswer, { type: Type }> {
+  return answer.type === wanted;
 }

@@ -12,8 +12,8 @@ export interface NodeChildOptions {
   readonly command: readonly string[];
   readonly nodeOptions?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /** The core it has to stay on. */
-  readonly core: number | null;
+  /** The cores it has to stay on, as taskset lists them. */
+  readonly cores: string | null;
   /** For `child.send` and its 'message' event. */
   readonly messages?: boolean;
 }
@@ -28,7 +28,7 @@ export class NodeChild {
   constructor(options: NodeChildOptions) {
     const node = [process.execPath, ...(options.nodeOptions ?? []), ...options.command];
     // taskset becomes what it starts: the pid stays, and so does the message channel.
-    const [program = '', ...args] = options.core === null ? node : ['taskset', '-c', String(options.core), ...node];
+    const [program = '', ...args] = options.cores === null ? node : ['taskset', '-c', options.cores, ...node];
     this.process = spawn(program, args, {
       env: { ...neutralEnvironment(), ...options.environment },
       // A .env file of the repository is for development.

@@ -43,19 +43,28 @@ export function coreBusySeconds(core: number): number {
   return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
 }
 
-/** One core for the server, another for the generator; null when there are no two, or no taskset. */
+/** Lists of cores as taskset takes them; null in place of both when there are not two, or no taskset. */
 export interface Pinning {
-  readonly server: number;
-  readonly generator: number;
+  readonly server: string;
+  readonly generator: string;
 }
 
+/**
+ * Every server may use all cores, the generator, which needs a fraction of one, only the last: a server with threads keeps what they
+ * are worth, and all are treated alike.
+ */
 export function findPinning(): Pinning | null {
   const match = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  const [server, generator] = (match?.[1] ?? '').split(',').flatMap(coresOfRange);
-  if (server === undefined || generator === undefined || !hasTaskset(server)) {
+  const cores = coresOf(match?.[1] ?? '');
+  const last = cores.at(-1);
+  if (last === undefined || cores.length < 2 || !hasTaskset(last)) {
     return null;
   }
-  return { server, generator };
+  return { server: cores.join(','), generator: String(last) };
+}
+
+export function coresOf(list: string): number[] {
+  return list.split(',').flatMap(coresOfRange);
 }
 
 function coresOfRange(range: string): number[] {

@@ -2,7 +2,6 @@ import { connect, type Socket } from 'node:net';
 import {
   callHeaders,
   clientHello,
-  DATA_PAYLOAD_BYTES,
   DEFAULT_WINDOW_BYTES,
   Flag,
   FRAME_HEADER_BYTES,
@@ -12,33 +11,35 @@ import {
   SETTING_INITIAL_WINDOW_SIZE,
   settingsAck,
 } from './http2-wire.js';
+import { ReplayedCall } from './replayed-call.js';
 import { readHeaderBlock } from './response-headers.js';
 
-interface Stream {
-  readonly body: PreparedBody;
-  sentBytes: number;
-  window: number;
-  readonly response: Buffer[];
-  /** The last header block: status and message when the call failed. */
-  trailers: Buffer;
-  ended: boolean;
+/** What a replay does with each message of a response. @returns how many messages of the body are acknowledged by now */
+export type TakeMessage = (message: Buffer, body: PreparedBody) => number;
+
+export interface ReplayOptions {
+  readonly path: string;
+  /** Messages of a call that may be on their way without an acknowledgement; infinite: as many as the server's windows take. */
+  readonly inFlight: number;
+  readonly take: TakeMessage;
+  /** Milliseconds from the last byte of a message to its acknowledgement. */
+  readonly latencies: number[];
 }
 
 /**
- * One HTTP/2 connection that replays prepared bodies, as fast as the server's windows allow.
+ * One HTTP/2 connection that replays prepared bodies, as fast as the server's windows and acknowledgements allow.
  *
- * *Cost*: per window update one write of as many whole DATA frames as fit; nothing is encoded or copied here.
+ * *Cost*: nothing is encoded or copied here; what the windows take goes out in one write.
  * *Fairness*: streams of a connection take turns, a frame each, since they share its window.
  */
 export class ReplayConnection {
   readonly #socket: Socket;
   readonly #authority: string;
-  readonly #streams = new Map<number, Stream>();
+  readonly #calls = new Map<number, ReplayedCall>();
   #unparsed: Buffer = Buffer.alloc(0);
   #window = DEFAULT_WINDOW_BYTES;
   #streamWindow = DEFAULT_WINDOW_BYTES;
   #turn = 0;
-  #unanswered = 0;
   #greeted: () => void = () => undefined;
   #finished: () => void = () => undefined;
   #failed: (error: Error) => void = () => undefined;
@@ -64,21 +65,16 @@ export class ReplayConnection {
 
   /**
    * Makes one call per body, all at once.
-   * @returns the first message of each response, in the order of the bodies
-   * @throws when a call ends without a message
+   * @throws when a call ends before all of its messages are acknowledged, or with another status than OK
    */
-  replay(path: string, bodies: readonly PreparedBody[]): Promise<Buffer[]> {
-    const streams = bodies.map((body): Stream => {
-      return { body, sentBytes: 0, window: this.#streamWindow, response: [], trailers: Buffer.alloc(0), ended: false };
-    });
+  replay(bodies: readonly PreparedBody[], options: ReplayOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#failed = reject;
-      this.#finished = () => resolve(streams.map(responseMessage));
-      this.#unanswered = streams.length;
+      this.#finished = resolve;
       this.#socket.cork();
-      for (const stream of streams) {
-        this.#streams.set(stream.body.streamId, stream);
-        this.#socket.write(callHeaders(stream.body.streamId, this.#authority, path));
+      for (const body of bodies) {
+        this.#calls.set(body.streamId, new ReplayedCall(body, options, this.#streamWindow));
+        this.#socket.write(callHeaders(body.streamId, this.#authority, options.path));
       }
       this.#send();
       this.#socket.uncork();
@@ -91,37 +87,20 @@ export class ReplayConnection {
   }
 
   #send(): void {
-    const streams = [...this.#streams.values()];
+    const calls = [...this.#calls.values()];
     let blocked = 0;
-    while (blocked < streams.length) {
-      const stream = streams[this.#turn % streams.length];
+    while (blocked < calls.length && this.#window > 0) {
+      const call = calls[this.#turn % calls.length];
       this.#turn++;
-      blocked = stream !== undefined && this.#sendFrames(stream, streams.length === 1) ? 0 : blocked + 1;
+      const bytes = call?.next(this.#window, calls.length === 1 ? Number.POSITIVE_INFINITY : 1) ?? null;
+      if (bytes === null) {
+        blocked++;
+        continue;
+      }
+      blocked = 0;
+      this.#window -= bytes.payload;
+      this.#socket.write(bytes.frames);
     }
-  }
-
-  /** Sends one frame, or all that the windows take when nobody else wants them. Returns false when none may be sent. */
-  #sendFrames(stream: Stream, all: boolean): boolean {
-    const { bytes, lastPayloadBytes } = stream.body;
-    const unsentBytes = bytes.length - stream.sentBytes;
-    const room = Math.min(stream.window, this.#window);
-    const lastFrameBytes = FRAME_HEADER_BYTES + lastPayloadBytes;
-    const fullLeft = (unsentBytes - lastFrameBytes) / (FRAME_HEADER_BYTES + DATA_PAYLOAD_BYTES);
-    const full = Math.max(0, Math.min(fullLeft, Math.floor(room / DATA_PAYLOAD_BYTES), all ? fullLeft : 1));
-    let count = full * (FRAME_HEADER_BYTES + DATA_PAYLOAD_BYTES);
-    let payload = full * DATA_PAYLOAD_BYTES;
-    if (full === fullLeft && (all || full === 0) && room - payload >= lastPayloadBytes) {
-      count += lastFrameBytes;
-      payload += lastPayloadBytes;
-    }
-    if (unsentBytes === 0 || count === 0) {
-      return false;
-    }
-    this.#socket.write(bytes.subarray(stream.sentBytes, stream.sentBytes + count));
-    stream.sentBytes += count;
-    stream.window -= payload;
-    this.#window -= payload;
-    return true;
   }
 
   #receive(chunk: Buffer): void {
@@ -134,12 +113,12 @@ export class ReplayConnection {
         break;
       }
       const streamId = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
-      this.#take(
-        bytes.readUInt8(at + 3),
-        bytes.readUInt8(at + 4),
-        streamId,
-        bytes.subarray(at + FRAME_HEADER_BYTES, end),
-      );
+      const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
+      try {
+        this.#take(bytes.readUInt8(at + 3), bytes.readUInt8(at + 4), streamId, payload);
+      } catch (error) {
+        this.#failed(error instanceof Error ? error : new Error(String(error)));
+      }
       at = end;
     }
     this.#unparsed = bytes.subarray(at);
@@ -148,10 +127,10 @@ export class ReplayConnection {
   }
 
   #take(type: number, flags: number, streamId: number, payload: Buffer): void {
-    const stream = this.#streams.get(streamId);
+    const call = this.#calls.get(streamId);
     switch (type) {
       case FrameType.windowUpdate:
-        this.#widen(streamId, payload.readUInt32BE(0) & 0x7fff_ffff);
+        this.#widen(call, streamId, payload.readUInt32BE(0) & 0x7fff_ffff);
         return;
       case FrameType.settings:
         if ((flags & Flag.ack) === 0) {
@@ -164,11 +143,11 @@ export class ReplayConnection {
         }
         return;
       case FrameType.data:
-        stream?.response.push(Buffer.from(payload));
+        call?.received(payload);
         break;
       case FrameType.headers:
-        if (stream !== undefined) {
-          stream.trailers = Buffer.from(payload);
+        if (call !== undefined) {
+          call.trailers = Buffer.from(payload);
         }
         break;
       case FrameType.resetStream:
@@ -179,23 +158,17 @@ export class ReplayConnection {
         return;
       default:
     }
-    if (
-      stream !== undefined &&
-      (flags & Flag.endStream) !== 0 &&
-      (type === FrameType.data || type === FrameType.headers)
-    ) {
-      this.#end(stream);
+    const ends = type === FrameType.data || type === FrameType.headers;
+    if (call !== undefined && ends && (flags & Flag.endStream) !== 0) {
+      void this.#end(call, streamId);
     }
   }
 
-  #widen(streamId: number, bytes: number): void {
+  #widen(call: ReplayedCall | undefined, streamId: number, bytes: number): void {
     if (streamId === 0) {
       this.#window += bytes;
-      return;
-    }
-    const stream = this.#streams.get(streamId);
-    if (stream !== undefined) {
-      stream.window += bytes;
+    } else if (call !== undefined) {
+      call.window += bytes;
     }
   }
 
@@ -203,8 +176,8 @@ export class ReplayConnection {
     for (let at = 0; at + 6 <= payload.length; at += 6) {
       if (payload.readUInt16BE(at) === SETTING_INITIAL_WINDOW_SIZE) {
         const window = payload.readUInt32BE(at + 2);
-        for (const stream of this.#streams.values()) {
-          stream.window += window - this.#streamWindow;
+        for (const call of this.#calls.values()) {
+          call.window += window - this.#streamWindow;
         }
         this.#streamWindow = window;
       }
@@ -213,35 +186,21 @@ export class ReplayConnection {
     this.#greeted();
   }
 
-  async #failWith({ body, trailers }: Stream): Promise<void> {
+  async #end(call: ReplayedCall, streamId: number): Promise<void> {
+    this.#calls.delete(streamId);
+    if (call.isAcknowledged) {
+      if (this.#calls.size === 0) {
+        this.#finished();
+      }
+      return;
+    }
     try {
-      const { 'grpc-status': status, 'grpc-message': message } = await readHeaderBlock(trailers);
+      const { 'grpc-status': status, 'grpc-message': message } = await readHeaderBlock(call.trailers);
       const text = decodeURIComponent([message ?? ''].flat().join());
       const code = [status ?? 'unknown'].flat().join();
-      this.#failed(new Error(`stream ${body.streamId} was answered with gRPC status ${code}: ${text}`));
+      this.#failed(new Error(`stream ${streamId} was answered with gRPC status ${code}: ${text}`));
     } catch (error) {
-      this.#failed(new Error(`stream ${body.streamId} was answered without a WriteLogResponse`, { cause: error }));
+      this.#failed(new Error(`stream ${streamId} ended without an acknowledgement of all`, { cause: error }));
     }
   }
-
-  #end(stream: Stream): void {
-    if (stream.ended) {
-      return;
-    }
-    stream.ended = true;
-    this.#streams.delete(stream.body.streamId);
-    if (stream.response.length === 0) {
-      void this.#failWith(stream);
-      return;
-    }
-    this.#unanswered--;
-    if (this.#unanswered === 0) {
-      this.#finished();
-    }
-  }
-}
-
-/** Strips the gRPC prefix: a compression flag and the length. */
-function responseMessage(stream: Stream): Buffer {
-  return Buffer.concat(stream.response).subarray(5);
 }

@@ -3,6 +3,7 @@ import {
   type FramePlan,
   firstIndexOf,
   framesOfStream,
+  nextIndexOf,
   type PlannedFrame,
   plannedFrame,
   sessionId,
@@ -29,7 +30,7 @@ const NEWLINE = 10;
 export function checkStored(stored: readonly StoredSession[], plans: readonly FramePlan[], format: LineFormat): void {
   const byId = new Map(stored.map((session) => [session.id, session]));
   for (const plan of plans) {
-    for (let number = 0; number < Math.min(plan.sessions, plan.frames); number++) {
+    for (let number = 0; number < plan.sessions; number++) {
       const id = sessionId(plan, number);
       checkSession(byId.get(id) ?? { id, segments: [] }, plan, number, format);
       byId.delete(id);
@@ -76,7 +77,7 @@ function checkLine(
   if (frame.seq !== seq || frame.content !== planned.content || frame.rest !== format.rest(planned)) {
     throw new Error(`${where}: not what was sent as frame ${stream}.${index}: ${line}`);
   }
-  next[stream] = index + plan.sessions;
+  next[stream] = nextIndexOf(plan, index);
 }
 
 function* lines(segment: Buffer): Generator<string> {

@@ -1,12 +1,18 @@
 /**
  * For orientation: the service one would write in an afternoon. proto-loader's defaults, JSON.stringify, a write stream per
- * session, acknowledged when the call ends, before anything is flushed.
+ * session, acknowledged when the call or the batch ends, before anything is flushed.
  */
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { Server, ServerCredentials, type ServerReadableStream, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { announce } from './announce.js';
-import { loadWriteLogStream, type WriteLogResponse } from './repository.js';
+import { loadLogService, type WriteLogAck, type WriteLogBatch, type WriteLogResponse } from './repository.js';
 
 interface Frame {
   readonly sessionId: string;
@@ -38,8 +44,9 @@ function write(frame: Frame): void {
 }
 
 const server = new Server();
+const { WriteLogStream, WriteLogBatches } = loadLogService<Frame>();
 server.addService(
-  { WriteLogStream: loadWriteLogStream<Frame>() },
+  { WriteLogStream, WriteLogBatches },
   {
     WriteLogStream: (call: ServerReadableStream<Frame, WriteLogResponse>, respond: sendUnaryData<WriteLogResponse>) => {
       let frames = 0;
@@ -48,6 +55,15 @@ server.addService(
         write(frame);
       });
       call.on('end', () => respond(null, { framesReceived: frames, status: 'ACKNOWLEDGED' }));
+    },
+    WriteLogBatches: (call: ServerDuplexStream<WriteLogBatch<Frame>, WriteLogAck>) => {
+      call.on('data', ({ batchId, frames }: WriteLogBatch<Frame>) => {
+        for (const frame of frames) {
+          write(frame);
+        }
+        call.write({ batchId, durable: false, rejected: [], duplicates: 0 });
+      });
+      call.on('end', () => call.end());
     },
   },
 );

@@ -4,15 +4,25 @@ import { logweirLine } from '../../bench/support/line-formats.js';
 import { checkStored } from '../../bench/support/stored-check.js';
 import type { StoredSession } from '../../bench/support/stored-sessions.js';
 
-const plan: FramePlan = { seed: 7, sessionPrefix: 'bench', sessions: 3, streams: 2, frames: 40 };
+const plan: FramePlan = {
+  seed: 7,
+  sessionPrefix: 'bench',
+  sessions: 3,
+  streams: 2,
+  frames: 40,
+  burst: 1,
+  own: false,
+  text: { kind: 'agent' },
+  metadataKeys: 2,
+};
 
 /** Lines as logweir would write them, one stream after the other. */
-function storedLines(): Map<string, string[]> {
+function storedLines(of: FramePlan): Map<string, string[]> {
   const bySession = new Map<string, string[]>();
-  for (let stream = 0; stream < plan.streams; stream++) {
-    for (let index = 0; index < framesOfStream(plan, stream); index++) {
-      const frame = plannedFrame(plan, stream, index);
-      const id = sessionId(plan, sessionOf(plan, stream, index));
+  for (let stream = 0; stream < of.streams; stream++) {
+    for (let index = 0; index < framesOfStream(of, stream); index++) {
+      const frame = plannedFrame(of, stream, index);
+      const id = sessionId(of, sessionOf(of, stream, index));
       const lines = bySession.get(id) ?? [];
       bySession.set(id, lines);
       const rest: Record<string, unknown> = JSON.parse(logweirLine.rest(frame));
@@ -30,7 +40,7 @@ function stored(bySession: Map<string, string[]>): StoredSession[] {
 }
 
 function checking(change: (lines: string[]) => string[]): () => void {
-  const bySession = storedLines();
+  const bySession = storedLines(plan);
   bySession.set('bench-00001', change(bySession.get('bench-00001') ?? []));
   return () => checkStored(stored(bySession), [plan], logweirLine);
 }
@@ -42,6 +52,23 @@ function renumbered(lines: readonly string[]): string[] {
 describe('the check at the end of each run', () => {
   it('passes what was stored whole', () => {
     expect(checking((lines) => lines)).not.toThrow();
+  });
+
+  it.each<[string, Partial<FramePlan>]>([
+    ['in bursts', { burst: 5 }],
+    ['in bursts that do not come out even', { burst: 7 }],
+    ['by agents with sessions of their own', { own: true, sessions: 2 }],
+    ['without metadata', { metadataKeys: 0 }],
+    ['with much metadata', { metadataKeys: 20 }],
+    ['as text full of quotes', { text: { kind: 'quotes', bytes: 1000 } }],
+    ['as the documentation of the machine', { text: { kind: 'real' } }],
+  ])('passes what was sent %s', (_, change) => {
+    const changed = { ...plan, ...change };
+    const lines = storedLines(changed);
+    expect(() => checkStored(stored(lines), [changed], logweirLine)).not.toThrow();
+    expect([...lines.values()].flat()).toHaveLength(plan.frames);
+    lines.get('bench-00001')?.pop();
+    expect(() => checkStored(stored(lines), [changed], logweirLine)).toThrow('is not stored');
   });
 
   it('finds a frame that is missing at the end', () => {
@@ -71,14 +98,14 @@ describe('the check at the end of each run', () => {
   });
 
   it('finds a line that is cut off', () => {
-    const cut = stored(storedLines()).map(({ id, segments }) => {
+    const cut = stored(storedLines(plan)).map(({ id, segments }) => {
       return { id, segments: segments.map((read) => () => read().subarray(0, -2)) };
     });
     expect(() => checkStored(cut, [plan], logweirLine)).toThrow('in the middle of a line');
   });
 
   it('finds a session that nobody sent', () => {
-    const more = [...stored(storedLines()), { id: 'stranger', segments: [] }];
+    const more = [...stored(storedLines(plan)), { id: 'stranger', segments: [] }];
     expect(() => checkStored(more, [plan], logweirLine)).toThrow('stranger');
   });
 });

@@ -1,0 +1,99 @@
+/** The same work for several servers, in turns within each run, so that a disturbed machine disturbs all of them alike. */
+import type { Bench } from './bench.js';
+import { progress } from './bench.js';
+import type { Contender } from './contenders.js';
+import type { Figures } from './figures.js';
+import type { FramePlan } from './frame-plan.js';
+import { Load } from './load.js';
+import type { Transport } from './load-protocol.js';
+import { runServer, type ServerJob } from './server-run.js';
+
+export const BATCH_FRAMES = 100;
+const WARMUP_SESSIONS = 10;
+
+/** One of those that take turns; `server` is how the row calls it. */
+export interface Turn {
+  readonly server: string;
+  readonly contender: Contender;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface ComparedWork {
+  readonly group: string;
+  readonly job: string;
+  readonly transport: Transport;
+  /** What differs from frames of agents over sessions that come over every stream. */
+  readonly plan: Partial<FramePlan> & { readonly sessions: number };
+  readonly connections?: number;
+  readonly inFlight?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly turns: readonly Turn[];
+  readonly inspect?: ServerJob['inspect'];
+}
+
+export const OWN_SERVERS: readonly Turn[] = [
+  { server: 'ceiling', contender: 'ceiling' },
+  { server: 'logweir', contender: 'logweir' },
+  { server: 'straightforward', contender: 'straightforward' },
+];
+
+/** Raw bytes are the same for all: each frame of the plan, once. */
+export async function compareServers(bench: Bench, work: ComparedWork): Promise<void> {
+  const { settings } = bench;
+  const measured = planOf(bench, work);
+  const warmup: FramePlan = {
+    ...measured,
+    sessionPrefix: 'warmup',
+    sessions: WARMUP_SESSIONS,
+    streams: Math.min(measured.streams, WARMUP_SESSIONS),
+    own: false,
+    frames: Math.min(settings.warmupFrames, measured.frames),
+  };
+  const load = new Load(settings.pinning?.generator ?? null);
+  try {
+    progress(`${work.group}, ${work.job}: preparing ${measured.frames.toLocaleString('en')} frames`);
+    const connections = work.connections ?? settings.connections;
+    await load.prepare(warmup, work.transport, connections);
+    const bytes = await load.prepare(measured, work.transport, connections);
+    for (let run = 1; run <= settings.runs; run++) {
+      for (const turn of work.turns.filter(({ server }) => bench.wants(server))) {
+        const figures = await runServer(settings, load, {
+          contender: turn.contender,
+          transport: work.transport,
+          warmup,
+          measured,
+          inFlight: work.inFlight ?? settings.inFlight,
+          environment: { LOG_COMPRESSION: 'none', ...work.environment, ...turn.environment },
+          ...(work.inspect === undefined ? {} : { inspect: work.inspect }),
+        });
+        bench.record(
+          { group: work.group, job: work.job, server: turn.server },
+          run,
+          withRate(figures, bytes, measured),
+        );
+      }
+    }
+  } finally {
+    load.kill();
+  }
+}
+
+export function planOf(bench: Bench, work: Pick<ComparedWork, 'plan' | 'transport'>): FramePlan {
+  const { seed, streams, frames } = bench.settings;
+  return {
+    seed,
+    sessionPrefix: 'bench',
+    streams,
+    frames,
+    burst: work.transport === 'batches' ? BATCH_FRAMES : 1,
+    own: false,
+    text: { kind: 'agent' },
+    metadataKeys: 2,
+    ...work.plan,
+  };
+}
+
+function withRate(figures: Figures, bytes: number, { frames }: FramePlan): Figures {
+  const { framesPerSecond = Number.NaN } = figures;
+  return { ...figures, megabytesPerSecond: ((bytes / frames) * framesPerSecond) / 1e6 };
+}

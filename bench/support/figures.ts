@@ -1,0 +1,41 @@
+/** What is measured, and how each figure is written. */
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en');
+const megabytes = (value: number): string => `${Math.round(value / 1e6)} MB`;
+const fixed = (digits: number, unit: string) => (value: number) => `${value.toFixed(digits)}${unit}`;
+
+/** Title and text of each figure; the key carries the unit in JSON. */
+export const FIGURES = {
+  framesPerSecond: { title: 'frames/s', text: whole },
+  /** Per CPU second of the server, user and system, all threads, until everything the frames caused was done. */
+  framesPerCpuSecond: { title: 'frames/CPU s', text: whole },
+  peakRssBytes: { title: 'peak RSS', text: megabytes },
+  serverCpuSeconds: { title: 'server CPU', text: fixed(2, ' s') },
+  serverSystemSeconds: { title: 'of it kernel', text: fixed(2, ' s') },
+  generatorCpuSeconds: { title: 'generator CPU', text: fixed(2, ' s') },
+  /** write, pwrite and writev, files and sockets alike: what the group commit saves. */
+  writeCalls: { title: 'write calls', text: whole },
+  megabytesPerSecond: { title: 'MB/s', text: whole },
+  ackP50Ms: { title: 'ack p50', text: fixed(2, ' ms') },
+  ackP99Ms: { title: 'ack p99', text: fixed(2, ' ms') },
+  ackMaxMs: { title: 'ack max', text: fixed(1, ' ms') },
+  syncsPerSecond: { title: 'fdatasync/s', text: whole },
+  framesPerSync: { title: 'frames/fdatasync', text: fixed(1, '') },
+  storedShare: { title: 'stored/raw', text: fixed(3, '') },
+  longestStallMs: { title: 'longest stall', text: fixed(1, ' ms') },
+  rssBytesPerSession: { title: 'RSS a session', text: whole },
+  descriptorsPerSession: { title: 'descriptors a session', text: fixed(4, '') },
+  startSeconds: { title: 'start', text: fixed(3, ' s') },
+  startCpuSeconds: { title: 'start CPU', text: fixed(2, ' s') },
+  nsPerFrame: { title: 'ns/frame', text: whole },
+  bytesPerSecond: { title: 'bytes/s', text: whole },
+  /** What others took of the server's cores, of the wall time. High: the run was disturbed. */
+  neighbourShare: { title: 'others', text: fixed(2, ' cores') },
+} as const;
+
+export type Figure = keyof typeof FIGURES;
+export type Figures = Readonly<Partial<Record<Figure, number>>>;
+
+export function isFigure(name: string): name is Figure {
+  return name in FIGURES;
+}

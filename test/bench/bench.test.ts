@@ -1,0 +1,92 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BenchReport } from '../../bench/support/report.js';
+
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+
+function bench(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run(process.execPath, [join(REPOSITORY, 'node_modules/.cache/bench/bench/main.js'), '--smoke', ...args]);
+}
+
+// Many servers start and stop in turn: slow on a busy machine, not wrong.
+describe('the bench in its smoke form', { timeout: 600_000 }, () => {
+  let directory = '';
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'bench-test-'));
+    const tsc = join(REPOSITORY, 'node_modules/.bin/tsc');
+    // Types are for `npm run typecheck`.
+    execFileSync(tsc, ['-p', 'tsconfig.bench.json', '--noCheck'], { cwd: REPOSITORY });
+  });
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  async function report(...args: string[]): Promise<BenchReport & { stdout: string }> {
+    const file = join(directory, 'result.json');
+    const { stdout } = await bench(...args, '--dir', directory, '--json', file);
+    const parsed: BenchReport = JSON.parse(readFileSync(file, 'utf8'));
+    expect(readdirSync(directory), 'LOG_DIRs are removed').toEqual(['result.json']);
+    return { ...parsed, stdout };
+  }
+
+  function servers({ rows }: BenchReport, group: string): string[] {
+    return [...new Set(rows.filter((row) => row.group === group).map(({ server }) => server))];
+  }
+
+  it('stores every frame with the real servers, and reports figures and verdicts as a table and as JSON', async () => {
+    const found = await report('ingest', 'acks');
+    expect(found).toMatchObject({
+      bench: 'logweir',
+      smoke: true,
+      command: expect.stringContaining('npm run bench -- --smoke ingest acks'),
+      settings: { frames: 2000, streams: 8, connections: 4, runs: 1, seed: 1 },
+      machine: { cpu: expect.any(String), kernel: expect.any(String) },
+      versions: { node: process.version, grpcJs: expect.stringMatching(/^1\./), logweir: expect.any(String) },
+    });
+    expect(servers(found, 'ingest').slice(0, 3)).toEqual(['ceiling', 'logweir', 'straightforward']);
+    expect(servers(found, 'acks')).toEqual(['ceiling', 'logweir', 'straightforward']);
+    for (const row of found.rows) {
+      expect(row.figures.framesPerSecond?.median).toBeGreaterThan(0);
+      expect(row.figures.framesPerCpuSecond?.median).toBeGreaterThan(0);
+      expect(row.figures.peakRssBytes?.median).toBeGreaterThan(1_000_000);
+      expect(row.verdicts.length > 0).toBe(row.server === 'logweir');
+      expect(found.stdout).toContain(`| ${row.group} | ${row.job} | ${row.server} |`);
+    }
+    const acks = found.rows.filter(({ group, server }) => group === 'acks' && server === 'logweir');
+    expect(acks).toHaveLength(3);
+    for (const { figures } of acks) {
+      expect(figures.ackP50Ms?.median).toBeGreaterThan(0);
+      expect(figures.ackP99Ms?.median).toBeGreaterThanOrEqual(figures.ackP50Ms?.median ?? Number.NaN);
+      expect(figures.syncsPerSecond?.median).toBeGreaterThan(0);
+    }
+  });
+
+  it('finds every frame in the compressed segments, too', async () => {
+    const gzip = ['--env', 'LOG_MAX_SIZE_BYTES=20000', '--env', 'LOG_COMPRESSION=gzip'];
+    const found = await report('ingest', '--servers', 'logweir', '--sessions', '10', ...gzip);
+    expect(found.settings.environment).toEqual({ LOG_MAX_SIZE_BYTES: '20000', LOG_COMPRESSION: 'gzip' });
+    expect(servers(found, 'ingest')).toEqual(['logweir']);
+  });
+
+  it.each([
+    ['ingest', /gRPC status 3: frame 0 .*LOG_MAX_FRAME_BYTES \(100\)/],
+    ['acks', /batch 1: .*LOG_MAX_FRAME_BYTES \(100\)/],
+  ])('fails when a server refuses a frame: %s', async (group, reason) => {
+    const refusing = ['--servers', 'logweir', '--sessions', '10', '--env', 'LOG_MAX_FRAME_BYTES=100'];
+    const failed = bench(group, '--dir', directory, '--json', join(directory, 'result.json'), ...refusing);
+    await expect(failed).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(reason) });
+  });
+
+  it.each([
+    [['--runs', '0'], '--runs takes whole numbers from 1, not "0"'],
+    [['speed'], 'there is no group "speed"'],
+  ])('names what it does not understand: %j', async (args, reason) => {
+    await expect(bench(...args)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(reason) });
+  });
+});
