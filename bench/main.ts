@@ -12,7 +12,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { measureAcks } from './groups/acks.js';
+import { measureContents } from './groups/contents.js';
+import { measureGzip } from './groups/gzip.js';
 import { measureIngest } from './groups/ingest.js';
+import { measureMicro } from './groups/micro.js';
+import { measureSessions } from './groups/sessions.js';
+import { measureStartUp } from './groups/startup.js';
 import { Bench } from './support/bench.js';
 import { machine } from './support/process-figures.js';
 import { type BenchReport, rowsOf } from './support/report.js';
@@ -22,7 +27,12 @@ import { versions } from './support/versions.js';
 
 const GROUPS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   ingest: measureIngest,
+  sessions: measureSessions,
   acks: measureAcks,
+  contents: measureContents,
+  gzip: measureGzip,
+  startup: measureStartUp,
+  micro: measureMicro,
 };
 
 async function measure(settings: BenchSettings): Promise<Bench> {

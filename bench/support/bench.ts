@@ -14,6 +14,12 @@ export class Bench {
     this.settings = settings;
   }
 
+  /** The same bench, for work that is done so many times. */
+  withRuns(runs: number): Bench {
+    const { samples, comparisons, notes } = this;
+    return Object.assign(new Bench({ ...this.settings, runs }), { samples, comparisons, notes });
+  }
+
   /** Whether a server is to be measured. */
   wants(server: string): boolean {
     return this.settings.servers === null || this.settings.servers.includes(server);

@@ -28,6 +28,8 @@ export interface ComparedWork {
   readonly inFlight?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly turns: readonly Turn[];
+  readonly warmup?: Partial<FramePlan>;
+  readonly rested?: ServerJob['rested'];
   readonly inspect?: ServerJob['inspect'];
 }
 
@@ -37,40 +39,25 @@ export const OWN_SERVERS: readonly Turn[] = [
   { server: 'straightforward', contender: 'straightforward' },
 ];
 
-/** Raw bytes are the same for all: each frame of the plan, once. */
-export async function compareServers(bench: Bench, work: ComparedWork): Promise<void> {
+interface Prepared {
+  readonly work: ComparedWork;
+  readonly warmup: FramePlan;
+  readonly measured: FramePlan;
+  readonly bytes: number;
+}
+
+/** Works that are to be compared with one another take turns, too. */
+export async function compareServers(bench: Bench, ...works: readonly ComparedWork[]): Promise<void> {
   const { settings } = bench;
-  const measured = planOf(bench, work);
-  const warmup: FramePlan = {
-    ...measured,
-    sessionPrefix: 'warmup',
-    sessions: WARMUP_SESSIONS,
-    streams: Math.min(measured.streams, WARMUP_SESSIONS),
-    own: false,
-    frames: Math.min(settings.warmupFrames, measured.frames),
-  };
   const load = new Load(settings.pinning?.generator ?? null);
   try {
-    progress(`${work.group}, ${work.job}: preparing ${measured.frames.toLocaleString('en')} frames`);
-    const connections = work.connections ?? settings.connections;
-    await load.prepare(warmup, work.transport, connections);
-    const bytes = await load.prepare(measured, work.transport, connections);
+    const prepared: Prepared[] = [];
+    for (const [at, work] of works.entries()) {
+      prepared.push(await prepare(bench, load, work, works.length === 1 ? 'bench' : `bench${at}`));
+    }
     for (let run = 1; run <= settings.runs; run++) {
-      for (const turn of work.turns.filter(({ server }) => bench.wants(server))) {
-        const figures = await runServer(settings, load, {
-          contender: turn.contender,
-          transport: work.transport,
-          warmup,
-          measured,
-          inFlight: work.inFlight ?? settings.inFlight,
-          environment: { LOG_COMPRESSION: 'none', ...work.environment, ...turn.environment },
-          ...(work.inspect === undefined ? {} : { inspect: work.inspect }),
-        });
-        bench.record(
-          { group: work.group, job: work.job, server: turn.server },
-          run,
-          withRate(figures, bytes, measured),
-        );
+      for (const one of prepared) {
+        await takeTurns(bench, load, one, run);
       }
     }
   } finally {
@@ -78,11 +65,51 @@ export async function compareServers(bench: Bench, work: ComparedWork): Promise<
   }
 }
 
-export function planOf(bench: Bench, work: Pick<ComparedWork, 'plan' | 'transport'>): FramePlan {
+async function prepare(bench: Bench, load: Load, work: ComparedWork, sessionPrefix: string): Promise<Prepared> {
+  const measured = planOf(bench, work, sessionPrefix);
+  const warmup: FramePlan = {
+    ...measured,
+    sessionPrefix: `warmup-${sessionPrefix}`,
+    sessions: WARMUP_SESSIONS,
+    streams: Math.min(measured.streams, WARMUP_SESSIONS),
+    own: false,
+    frames: Math.min(bench.settings.warmupFrames, measured.frames),
+    ...work.warmup,
+  };
+  progress(`${work.group}, ${work.job}: preparing ${measured.frames.toLocaleString('en')} frames`);
+  const connections = work.connections ?? bench.settings.connections;
+  await load.prepare(warmup, work.transport, connections);
+  const bytes = await load.prepare(measured, work.transport, connections);
+  return { work, warmup, measured, bytes };
+}
+
+async function takeTurns(
+  bench: Bench,
+  load: Load,
+  { work, warmup, measured, bytes }: Prepared,
+  run: number,
+): Promise<void> {
+  const { settings } = bench;
+  for (const turn of work.turns.filter(({ server, contender }) => bench.wants(server) || bench.wants(contender))) {
+    const figures = await runServer(settings, load, {
+      contender: turn.contender,
+      transport: work.transport,
+      warmup,
+      measured,
+      inFlight: work.inFlight ?? settings.inFlight,
+      environment: { LOG_COMPRESSION: 'none', ...work.environment, ...turn.environment },
+      ...(work.rested === undefined ? {} : { rested: work.rested }),
+      ...(work.inspect === undefined ? {} : { inspect: work.inspect }),
+    });
+    bench.record({ group: work.group, job: work.job, server: turn.server }, run, withRate(figures, bytes, measured));
+  }
+}
+
+export function planOf(bench: Bench, work: Pick<ComparedWork, 'plan' | 'transport'>, sessionPrefix: string): FramePlan {
   const { seed, streams, frames } = bench.settings;
   return {
     seed,
-    sessionPrefix: 'bench',
+    sessionPrefix,
     streams,
     frames,
     burst: work.transport === 'batches' ? BATCH_FRAMES : 1,

@@ -24,7 +24,7 @@ export interface RunningServer {
 }
 
 const READY_DEADLINE_MS = 300_000;
-const READY_POLL_MS = 20;
+const READY_POLL_MS = 5;
 
 export async function startServer(contender: Contender, options: ServerOptions): Promise<RunningServer> {
   return contender === 'logweir' ? startLogweir(options) : startOwn(contender, options);

@@ -22,13 +22,15 @@ export const FIGURES = {
   syncsPerSecond: { title: 'fdatasync/s', text: whole },
   framesPerSync: { title: 'frames/fdatasync', text: fixed(1, '') },
   storedShare: { title: 'stored/raw', text: fixed(3, '') },
+  /** Of the server's event loop, by its own metric since the scrape before the load: to 10 ms, rounded up. */
   longestStallMs: { title: 'longest stall', text: fixed(1, ' ms') },
-  rssBytesPerSession: { title: 'RSS a session', text: whole },
+  /** Resident memory that came with the sessions, garbage included, over their number: an upper bound. */
+  rssBytesPerSession: { title: 'bytes of RSS a session', text: whole },
   descriptorsPerSession: { title: 'descriptors a session', text: fixed(4, '') },
+  idleAfterSeconds: { title: 'all idle after', text: fixed(1, ' s') },
   startSeconds: { title: 'start', text: fixed(3, ' s') },
   startCpuSeconds: { title: 'start CPU', text: fixed(2, ' s') },
   nsPerFrame: { title: 'ns/frame', text: whole },
-  bytesPerSecond: { title: 'bytes/s', text: whole },
   /** What others took of the server's cores, of the wall time. High: the run was disturbed. */
   neighbourShare: { title: 'others', text: fixed(2, ' cores') },
 } as const;

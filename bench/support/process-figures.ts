@@ -1,6 +1,6 @@
 /** What the operating system says about processes and cores: Linux, /proc (proc(5)). */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
@@ -23,6 +23,17 @@ export function cpuTimes(pid: number): { readonly user: number; readonly system:
 export function peakRssBytes(pid: number): number {
   const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(match?.[1]) * 1024;
+}
+
+/** What a process holds at the moment. */
+export interface Residence {
+  readonly rssBytes: number;
+  readonly descriptors: number;
+}
+
+export function residence(pid: number): Residence {
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return { rssBytes: Number(match?.[1]) * 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length };
 }
 
 /** System calls that write, of all threads, to files and sockets. */

@@ -7,13 +7,22 @@ import type { FramePlan } from './frame-plan.js';
 import { logweirLine, plainLine } from './line-formats.js';
 import type { Load, Replayed } from './load.js';
 import type { Transport } from './load-protocol.js';
-import { coreBusySeconds, coresOf, cpuSeconds, cpuTimes, peakRssBytes, writeCalls } from './process-figures.js';
+import {
+  coreBusySeconds,
+  coresOf,
+  cpuSeconds,
+  cpuTimes,
+  peakRssBytes,
+  type Residence,
+  residence,
+  writeCalls,
+} from './process-figures.js';
 import { readMetrics } from './server-metrics.js';
 import type { BenchSettings } from './settings.js';
 import { checkStored } from './stored-check.js';
 import { isSealing, logweirSessions, plainSessions } from './stored-sessions.js';
 
-const SETTLE_DEADLINE_MS = 300_000;
+const SETTLE_DEADLINE_MS = 1_800_000;
 const SETTLE_POLL_MS = 50;
 
 export interface ServerJob {
@@ -24,8 +33,10 @@ export interface ServerJob {
   readonly inFlight: number;
   /** Variables of logweir. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Waits, after the warm-up, until the server is as it is to be found by the load. */
+  readonly rested?: (logDir: string) => Promise<void>;
   /** Looks at the loaded server before it stops. */
-  readonly inspect?: (server: RunningServer, logDir: string) => Promise<Figures>;
+  readonly inspect?: (server: RunningServer, logDir: string, before: Residence) => Promise<Figures>;
 }
 
 /** @throws when a frame is not on disk, once, in order; when an acknowledgement is missing; when SIGTERM does not end it well */
@@ -35,8 +46,10 @@ export async function runServer(settings: BenchSettings, load: Load, job: Server
     const server = await startServer(contender, serverOptions(settings, job, logDir));
     return orLastWords(contender, server, async () => {
       await load.replay({ transport, sessionPrefix: warmup.sessionPrefix, port: server.grpcPort, inFlight });
+      await job.rested?.(logDir);
+      const before = residence(server.child.pid);
       const figures = await replay(settings, server, load, job, logDir);
-      const inspected = (await job.inspect?.(server, logDir)) ?? {};
+      const inspected = (await job.inspect?.(server, logDir, before)) ?? {};
       if (contender === 'logweir') {
         // While it serves: what was acknowledged has to be there without a shutdown's help.
         checkStored(logweirSessions(logDir), [warmup, measured], logweirLine);
@@ -160,7 +173,11 @@ function ownFigures(
   wallSeconds: number,
 ): Figures {
   const syncs = (after.get('logweir_fsync_seconds_count') ?? 0) - (before.get('logweir_fsync_seconds_count') ?? 0);
-  return { syncsPerSecond: syncs / wallSeconds, ...(syncs === 0 ? {} : { framesPerSync: frames / syncs }) };
+  return {
+    syncsPerSecond: syncs / wallSeconds,
+    ...(syncs === 0 ? {} : { framesPerSync: frames / syncs }),
+    longestStallMs: 1000 * (after.get('nodejs_eventloop_lag_max_seconds') ?? Number.NaN),
+  };
 }
 
 /** What an acknowledgement leaves behind is part of the job: sealing, or buffers that were never flushed. */

@@ -20,15 +20,20 @@ const PLAIN_SUFFIX = '.ndjson';
 export function logweirSessions(logDir: string): StoredSession[] {
   const finished = entries(join(logDir, 'sessions'));
   const sealing = entries(join(logDir, 'sealing'));
-  const active = entries(join(logDir, 'active')).filter((name) => name.endsWith(ACTIVE_SUFFIX));
-  const ids = new Set([...finished, ...sealing, ...active.map((name) => name.slice(0, -ACTIVE_SUFFIX.length))]);
+  const active = new Set(entries(join(logDir, 'active')).filter((name) => name.endsWith(ACTIVE_SUFFIX)));
+  const ids = new Set([...finished, ...sealing, ...Array.from(active, (name) => name.slice(0, -ACTIVE_SUFFIX.length))]);
   return Array.from(ids, (id) => {
     const segments = sealedSegments(logDir, id);
-    if (active.includes(id + ACTIVE_SUFFIX)) {
+    if (active.has(id + ACTIVE_SUFFIX)) {
       segments.push(() => readFileSync(join(logDir, 'active', id + ACTIVE_SUFFIX)));
     }
     return { id, segments };
   });
+}
+
+/** How many sessions have a segment that is being written. */
+export function activeSessions(logDir: string): number {
+  return entries(join(logDir, 'active')).filter((name) => name.endsWith(ACTIVE_SUFFIX)).length;
 }
 
 /** Whether segments are still on their way from active/ to sessions/. */

@@ -67,6 +67,34 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
     }
   });
 
+  it('measures many sessions, contents, gzip, start-up and the encoder', async () => {
+    const found = await report('sessions', 'contents', 'gzip', 'startup', 'micro');
+    const ours = (group: string) => found.rows.filter((row) => row.group === group && row.server !== 'straightforward');
+    const idle = ours('sessions').find(({ job }) => job.endsWith('gone idle'));
+    expect(idle?.figures.rssBytesPerSession?.median).toBeGreaterThanOrEqual(0);
+    expect(idle?.figures.descriptorsPerSession?.median).toBe(0);
+    expect(ours('sessions').some(({ job }) => job.includes('10,000 live sessions'))).toBe(true);
+    expect(ours('contents').map(({ job }) => job)).toEqual([
+      ...['ascii', 'cjk', 'quotes'].map((kind) => `1 MiB of ${kind}`),
+      ...[0, 20].map((keys) => `100 B of ascii, ${keys} metadata keys`),
+    ]);
+    expect(ours('gzip').map(({ server }) => server)).toEqual(['none', 'gzip, default level', 'gzip, level 1']);
+    const shares = ours('gzip').map(({ figures }) => figures.storedShare?.median ?? Number.NaN);
+    expect(shares[0]).toBe(1);
+    expect(shares[1]).toBeLessThan(0.6);
+    expect(ours('startup').map(({ job }) => job)).toEqual([
+      'nothing stored',
+      '200 finished segments',
+      '200 active segments, after kill -9',
+    ]);
+    for (const { figures } of [...ours('startup')]) {
+      expect(figures.startSeconds?.median).toBeGreaterThan(0);
+    }
+    for (const { figures } of ours('micro')) {
+      expect(figures.nsPerFrame?.median).toBeGreaterThan(0);
+    }
+  });
+
   it('finds every frame in the compressed segments, too', async () => {
     const gzip = ['--env', 'LOG_MAX_SIZE_BYTES=20000', '--env', 'LOG_COMPRESSION=gzip'];
     const found = await report('ingest', '--servers', 'logweir', '--sessions', '10', ...gzip);
