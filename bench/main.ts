@@ -57,7 +57,7 @@ function reportOf(bench: Bench, args: readonly string[], at: Date): BenchReport 
     command: ['npm run bench', ...(args.length === 0 ? [] : ['--', ...args])].join(' '),
     machine: machine(),
     pinning,
-    versions: versions(),
+    versions: { ...versions(), ...bench.versions },
     settings: { frames, runs, streams, connections, inFlight, seed, environment },
     notes: bench.notes,
     rows: rowsOf(bench.samples, bench.comparisons),

@@ -1,7 +1,8 @@
 /** One million frames of about 180 bytes over few and many sessions, a message each and in batches. */
 import type { Bench } from '../support/bench.js';
-import { compareServers, OWN_SERVERS } from '../support/compared-run.js';
-import { TRANSPORTS, type Transport } from '../support/load-protocol.js';
+import { type ComparedWork, compareServers, OWN_SERVERS } from '../support/compared-run.js';
+import { PEERS, type Peer, TRANSPORTS, type Transport } from '../support/load-protocol.js';
+import { peerVersion } from '../support/peer-servers.js';
 import type { RowKey } from '../support/report.js';
 
 const GROUP = 'ingest';
@@ -16,23 +17,55 @@ const ABSOLUTE: Readonly<Record<Transport, { framesPerSecond: number; framesPerC
   batches: { framesPerSecond: 970_000, framesPerCpuSecond: 760_000 },
 };
 
+/** What a user might pick instead, and those of them that acknowledge single records (Redis does so before it syncs). */
+const ACKNOWLEDGING: readonly Peer[] = ['relp', 'nats'];
+
 export async function measureIngest(bench: Bench): Promise<void> {
+  const peers = installedPeers(bench);
   for (const sessions of bench.settings.sessions ?? SESSIONS) {
+    await compareServers(
+      bench,
+      ...TRANSPORTS.map((transport): ComparedWork => {
+        const job = ingestJob(transport, sessions);
+        const work = { group: GROUP, job, transport, plan: { sessions }, turns: OWN_SERVERS };
+        // Bursts of a session are the kinder load for them, too: they are measured once, beside the batches.
+        return transport === 'batches' ? { ...work, peers } : work;
+      }),
+    );
     for (const transport of TRANSPORTS) {
-      const job = ingestJob(transport, sessions);
-      await compareServers(bench, { group: GROUP, job, transport, plan: { sessions }, turns: OWN_SERVERS });
-      compare(bench, transport, job);
+      compare(bench, transport, ingestJob(transport, sessions));
+      compareWithPeers(bench, transport, sessions, peers);
     }
   }
 }
 
-export function ingestJob(transport: Transport, sessions: number): string {
-  const how = transport === 'single' ? 'single frames' : 'batches of 100';
-  return `${how}, ${sessions.toLocaleString('en')} sessions`;
+function installedPeers(bench: Bench): Peer[] {
+  return PEERS.filter((peer) => {
+    const version = peerVersion(peer);
+    if (version === null && bench.wants(peer)) {
+      bench.note(`${peer} is NOT INSTALLED: its rows are missing, and nothing is compared with it.`);
+    }
+    if (version !== null && bench.wants(peer)) {
+      bench.versions[peer] = version;
+    }
+    return version !== null;
+  });
 }
 
-export function ingestRow(transport: Transport, sessions: number, server: string): RowKey {
-  return { group: GROUP, job: ingestJob(transport, sessions), server };
+function compareWithPeers(bench: Bench, transport: Transport, sessions: number, installed: readonly Peer[]): void {
+  const ours = { group: GROUP, job: ingestJob(transport, sessions), server: 'logweir' };
+  const peers = transport === 'single' ? ACKNOWLEDGING : PEERS;
+  const rows = peers.map((server) => ({ group: GROUP, job: ingestJob('batches', sessions), server }));
+  const named = peers.filter((peer) => installed.includes(peer)).join(', ');
+  const bound = { atLeast: transport === 'single' ? 2 : 1.6 };
+  for (const figure of ['framesPerSecond', 'framesPerCpuSecond'] as const) {
+    bench.ratio(ours, figure, rows, `the best of ${named === '' ? 'the peers' : named}`, bound);
+  }
+}
+
+function ingestJob(transport: Transport, sessions: number): string {
+  const how = transport === 'single' ? 'single frames' : 'batches of 100';
+  return `${how}, ${sessions.toLocaleString('en')} sessions`;
 }
 
 function compare(bench: Bench, transport: Transport, job: string): void {

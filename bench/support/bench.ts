@@ -9,6 +9,8 @@ export class Bench {
   readonly samples: Sample[] = [];
   readonly comparisons: Comparison[] = [];
   readonly notes: string[] = [];
+  /** Of the peers that were measured. */
+  readonly versions: Record<string, string> = {};
 
   constructor(settings: BenchSettings) {
     this.settings = settings;
@@ -16,8 +18,8 @@ export class Bench {
 
   /** The same bench, for work that is done so many times. */
   withRuns(runs: number): Bench {
-    const { samples, comparisons, notes } = this;
-    return Object.assign(new Bench({ ...this.settings, runs }), { samples, comparisons, notes });
+    const { samples, comparisons, notes, versions } = this;
+    return Object.assign(new Bench({ ...this.settings, runs }), { samples, comparisons, notes, versions });
   }
 
   /** Whether a server is to be measured. */

@@ -5,7 +5,8 @@ import type { Contender } from './contenders.js';
 import type { Figures } from './figures.js';
 import type { FramePlan } from './frame-plan.js';
 import { Load } from './load.js';
-import type { Transport } from './load-protocol.js';
+import type { Peer, Transport } from './load-protocol.js';
+import { runPeer } from './peer-run.js';
 import { runServer, type ServerJob } from './server-run.js';
 
 export const BATCH_FRAMES = 100;
@@ -28,6 +29,8 @@ export interface ComparedWork {
   readonly inFlight?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly turns: readonly Turn[];
+  /** Installed ones that do the same work. */
+  readonly peers?: readonly Peer[];
   readonly warmup?: Partial<FramePlan>;
   readonly rested?: ServerJob['rested'];
   readonly inspect?: ServerJob['inspect'];
@@ -80,7 +83,15 @@ async function prepare(bench: Bench, load: Load, work: ComparedWork, sessionPref
   const connections = work.connections ?? bench.settings.connections;
   await load.prepare(warmup, work.transport, connections);
   const bytes = await load.prepare(measured, work.transport, connections);
+  for (const peer of wantedPeers(bench, work)) {
+    await load.prepare(warmup, peer, connections);
+    await load.prepare(measured, peer, connections);
+  }
   return { work, warmup, measured, bytes };
+}
+
+function wantedPeers(bench: Bench, { peers = [] }: ComparedWork): Peer[] {
+  return peers.filter((peer) => bench.wants(peer));
 }
 
 async function takeTurns(
@@ -102,6 +113,12 @@ async function takeTurns(
       ...(work.inspect === undefined ? {} : { inspect: work.inspect }),
     });
     bench.record({ group: work.group, job: work.job, server: turn.server }, run, withRate(figures, bytes, measured));
+  }
+  for (const peer of wantedPeers(bench, work)) {
+    // As many frames on their way as logweir has in batches.
+    const inFlight = (work.inFlight ?? settings.inFlight) * measured.burst;
+    const figures = await runPeer(settings, load, { peer, warmup, measured, inFlight });
+    bench.record({ group: work.group, job: work.job, server: peer }, run, withRate(figures, bytes, measured));
   }
 }
 

@@ -90,7 +90,7 @@ async function isOk(url: string): Promise<boolean> {
 }
 
 /** Two ports that nobody listens on now. */
-async function freePorts(): Promise<[number, number]> {
+export async function freePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()] as const;
   const [grpc, http] = await Promise.all([listen(servers[0]), listen(servers[1])]);
   for (const server of servers) {

@@ -47,7 +47,7 @@ export const plainLine: LineFormat = {
 };
 
 /** 0, 3, 6 or 9 fraction digits. */
-function timestamp({ seconds, nanos }: PlannedFrame['time']): string {
+export function timestamp({ seconds, nanos }: PlannedFrame['time']): string {
   const fraction = String(nanos)
     .padStart(9, '0')
     .replace(/(000)+$/, '');

@@ -4,7 +4,8 @@
  */
 import { type FramePlan, framesOfStream, type PlannedFrame, plannedFrame } from './frame-plan.js';
 import { BodyBuilder, type PreparedBody } from './http2-wire.js';
-import type { LoadAnswer, LoadCommand, Replay, ReplayResult, Transport } from './load-protocol.js';
+import type { LoadAnswer, LoadCommand, Peer, Replay, ReplayResult, Transport } from './load-protocol.js';
+import { type PreparedMessages, peerProtocols, prepareMessages, replayMessages } from './peer-replay.js';
 import { ReplayConnection, type TakeMessage } from './replay-connection.js';
 import { loadLogService } from './repository.js';
 
@@ -17,6 +18,8 @@ interface Load {
 }
 
 const prepared = new Map<string, Load>();
+/** By stream. */
+const preparedForPeers = new Map<string, PreparedMessages[]>();
 
 function prepare(plan: FramePlan, transport: Transport, connections: number): LoadAnswer {
   const load: Load = {
@@ -53,7 +56,29 @@ function* batches(plan: FramePlan, stream: number): Generator<Buffer> {
   }
 }
 
-async function replay({ transport, sessionPrefix, port, inFlight }: Replay): Promise<LoadAnswer> {
+function preparePeer(plan: FramePlan, peer: Peer): LoadAnswer {
+  const streams = Array.from({ length: plan.streams }, (_, stream) =>
+    prepareMessages(plan, stream, peerProtocols[peer]),
+  );
+  preparedForPeers.set(`${peer} ${plan.sessionPrefix}`, streams);
+  return { type: 'prepared', protobufBytes: streams.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+}
+
+async function replayPeer(peer: Peer, { sessionPrefix, port, inFlight }: Replay): Promise<LoadAnswer> {
+  const streams = preparedForPeers.get(`${peer} ${sessionPrefix}`);
+  if (streams === undefined) {
+    throw new Error(`nothing is prepared under ${peer} ${sessionPrefix}`);
+  }
+  const wallSeconds = await replayMessages(streams, peerProtocols[peer], port, inFlight);
+  const acknowledgements = streams.reduce((sum, { messageEnds }) => sum + messageEnds.length, 0);
+  return { type: 'replayed', wallSeconds, durable: false, acknowledgements, ackMs: null };
+}
+
+async function replay(command: Replay): Promise<LoadAnswer> {
+  const { transport, sessionPrefix, port, inFlight } = command;
+  if (transport !== 'single' && transport !== 'batches') {
+    return replayPeer(transport, command);
+  }
   const load = prepared.get(`${transport} ${sessionPrefix}`);
   if (load === undefined) {
     throw new Error(`nothing is prepared under ${transport} ${sessionPrefix}`);
@@ -121,9 +146,12 @@ async function answer(command: LoadCommand): Promise<LoadAnswer> {
   try {
     switch (command.type) {
       case 'prepare':
-        return prepare(command.plan, command.transport, command.connections);
+        return command.transport === 'single' || command.transport === 'batches'
+          ? prepare(command.plan, command.transport, command.connections)
+          : preparePeer(command.plan, command.transport);
       case 'forget':
         prepared.clear();
+        preparedForPeers.clear();
         return { type: 'forgotten' };
       case 'replay':
         return await replay(command);

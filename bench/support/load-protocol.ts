@@ -4,17 +4,25 @@ import type { FramePlan } from './frame-plan.js';
 /** How frames travel: a WriteLogStream message each, or WriteLogBatches of a burst each. */
 export const TRANSPORTS = ['single', 'batches'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
+/** The same frames in the words of what a user might pick instead. */
+export const PEERS = ['rsyslog', 'relp', 'redis', 'nats'] as const;
+export type Peer = (typeof PEERS)[number];
 
 export interface Replay {
-  readonly transport: Transport;
+  readonly transport: Transport | Peer;
   readonly sessionPrefix: string;
   readonly port: number;
-  /** Batches of a stream that may wait for their acknowledgement. */
+  /** Messages of a stream that may wait for their acknowledgement. */
   readonly inFlight: number;
 }
 
 export type LoadCommand =
-  | { readonly type: 'prepare'; readonly plan: FramePlan; readonly transport: Transport; readonly connections: number }
+  | {
+      readonly type: 'prepare';
+      readonly plan: FramePlan;
+      readonly transport: Transport | Peer;
+      readonly connections: number;
+    }
   /** Forgets what was prepared. */
   | { readonly type: 'forget' }
   /** Replays the plan prepared under that session prefix against a server on the loopback. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { FramePlan } from './frame-plan.js';
-import type { LoadAnswer, LoadCommand, Replay, ReplayResult, Transport } from './load-protocol.js';
+import type { LoadAnswer, LoadCommand, Peer, Replay, ReplayResult, Transport } from './load-protocol.js';
 import { NodeChild } from './node-child.js';
 import { cpuSeconds } from './process-figures.js';
 
@@ -20,7 +20,7 @@ export class Load {
   }
 
   /** Encodes the plan's frames and keeps them. @returns protobuf bytes of all of them */
-  async prepare(plan: FramePlan, transport: Transport, connections: number): Promise<number> {
+  async prepare(plan: FramePlan, transport: Transport | Peer, connections: number): Promise<number> {
     return (await this.#ask({ type: 'prepare', plan, transport, connections }, 'prepared')).protobufBytes;
   }
 

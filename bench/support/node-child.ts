@@ -8,7 +8,9 @@ const STDERR_KEPT = 4096;
 const STOP_DEADLINE_MS = 40_000;
 
 export interface NodeChildOptions {
-  /** The program and its arguments, after those for Node itself. */
+  /** Another program than Node. */
+  readonly program?: string;
+  /** Arguments, after those for Node itself. */
   readonly command: readonly string[];
   readonly nodeOptions?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -18,7 +20,7 @@ export interface NodeChildOptions {
   readonly messages?: boolean;
 }
 
-/** A Node process of ours, with what it said last, for when it fails. It does not outlive this one. */
+/** A process of ours, Node's unless it says otherwise, with what it said last, for when it fails. It does not outlive this one. */
 export class NodeChild {
   readonly process: ChildProcess;
   #stderr = '';
@@ -26,7 +28,7 @@ export class NodeChild {
   readonly #ended: Promise<string>;
 
   constructor(options: NodeChildOptions) {
-    const node = [process.execPath, ...(options.nodeOptions ?? []), ...options.command];
+    const node = [options.program ?? process.execPath, ...(options.nodeOptions ?? []), ...options.command];
     // taskset becomes what it starts: the pid stays, and so does the message channel.
     const [program = '', ...args] = options.cores === null ? node : ['taskset', '-c', options.cores, ...node];
     this.process = spawn(program, args, {

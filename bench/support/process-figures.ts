@@ -42,6 +42,12 @@ export function writeCalls(pid: number): number {
   return Number(match?.[1]);
 }
 
+/** Bytes handed to write, of all threads, to files and sockets. */
+export function bytesWritten(pid: number): number {
+  const match = /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'));
+  return Number(match?.[1]);
+}
+
 /** Seconds a core has worked for anybody. */
 export function coreBusySeconds(core: number): number {
   const line = readFileSync('/proc/stat', 'utf8')

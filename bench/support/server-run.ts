@@ -91,7 +91,7 @@ export async function inLogDir<Result>(
 /** Ends the server whatever happens; what it said last goes into the error. */
 export async function orLastWords<Result>(
   name: string,
-  server: RunningServer,
+  server: { readonly child: RunningServer['child'] },
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {

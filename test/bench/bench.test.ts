@@ -50,6 +50,12 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
       versions: { node: process.version, grpcJs: expect.stringMatching(/^1\./), logweir: expect.any(String) },
     });
     expect(servers(found, 'ingest').slice(0, 3)).toEqual(['ceiling', 'logweir', 'straightforward']);
+    for (const peer of ['rsyslog', 'relp', 'redis', 'nats']) {
+      const isMeasured = servers(found, 'ingest').includes(peer);
+      // Whoever is not installed is missing loudly.
+      expect(found.stdout.includes(`${peer} is NOT INSTALLED`)).toBe(!isMeasured);
+      expect(found.versions[peer]).toEqual(isMeasured ? expect.stringMatching(/^\d+\.\d+/) : undefined);
+    }
     expect(servers(found, 'acks')).toEqual(['ceiling', 'logweir', 'straightforward']);
     for (const row of found.rows) {
       expect(row.figures.framesPerSecond?.median).toBeGreaterThan(0);
