@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw, type Zlib } from 'node:zlib';
 import type { OpenFile } from './files.js';
+import { readFully } from './read-fully.js';
 import type { SegmentSource } from './segment-scan.js';
 
 const inflate = promisify(inflateRaw) as unknown as (
@@ -90,7 +91,7 @@ interface Member {
 
 async function readMember(file: OpenFile, offset: number, end: number): Promise<Member | null> {
   for (let length = Math.min(WINDOW_BYTES, end - offset); ; length = Math.min(length * 2, end - offset)) {
-    const window = await readWindow(file, offset, length);
+    const window = await readFully(file, offset, length);
     const member = await inflateMember(window);
     if (member !== 'longer') {
       return member;
@@ -99,15 +100,6 @@ async function readMember(file: OpenFile, offset: number, end: number): Promise<
       return null;
     }
   }
-}
-
-async function readWindow(file: OpenFile, offset: number, length: number): Promise<Buffer> {
-  const window = Buffer.allocUnsafeSlow(length);
-  let total = 0;
-  for (let read = -1; read !== 0 && total < length; total += read) {
-    read = await file.read(window, total, length - total, offset + total);
-  }
-  return window.subarray(0, total);
 }
 
 /** The member at the front of `window`; null when it is damaged. */

@@ -7,6 +7,7 @@
 import { Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import type { OpenFile } from '../../segment/files.js';
+import { readFully } from '../../segment/read-fully.js';
 import { fileBytes } from '../segment-bytes.js';
 
 const CHUNK_BYTES = 128 * 1024;
@@ -32,14 +33,14 @@ export async function* inflatedMembers(
   const size = await file.size();
   let at = 0;
   while (at < size) {
-    const header = await bytesAt(file, at, HEADER_BYTES);
+    const header = await readFully(file, at, HEADER_BYTES);
     if (header.length < HEADER_BYTES || header.compare(HEADER, 0, HEADER.length, 0, HEADER.length) !== 0) {
       throw new GzipDamage(`no gzip member begins at byte ${at}`);
     }
     onMember(at);
     const member = new MemberInflation(file, at);
     yield* member.bytes();
-    const trailer = await bytesAt(file, member.endOfData, TRAILER_BYTES);
+    const trailer = await readFully(file, member.endOfData, TRAILER_BYTES);
     if (trailer.length < TRAILER_BYTES) {
       throw new GzipDamage(`the gzip member at byte ${at} ends early`);
     }
@@ -95,13 +96,4 @@ class MemberInflation {
       await compressed.return();
     }
   }
-}
-
-async function bytesAt(file: OpenFile, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  let count = 0;
-  for (let read = -1; read !== 0 && count < length; count += read) {
-    read = await file.read(buffer, count, length - count, position + count);
-  }
-  return buffer.subarray(0, count);
 }
