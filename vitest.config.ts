@@ -9,6 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    setupFiles: ['test/support/property-seed.ts'],
     projects: [
       { extends: true, test: { name: 'all', include: ['test/**/*.test.ts'], exclude: [faults] } },
       // One file for each fault of docs/reliability.md.

@@ -9,7 +9,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, expect, test } from 'vitest';
 import { BatchView } from '../../src/frame/batch-view.js';
 import { encode } from '../frame/encode.js';
-import { reference } from '../frame/reference.js';
+import { reference, referenceSession } from '../frame/reference.js';
 import * as wire from '../frame/wire-writer.js';
 import { encodeBatch } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
@@ -20,7 +20,8 @@ import { amount, measured, soak } from './amounts.js';
 import { JournalAgent } from './journal-agent.js';
 import { Mutations } from './mutations.js';
 
-const seed = Number(process.env['LOGWEIR_FUZZ_SEED'] ?? randomInt(2 ** 31));
+// CI repeats one seed: a commit is not red for what another one did. The full amounts draw new ones.
+const seed = Number(process.env['LOGWEIR_FUZZ_SEED'] ?? (soak ? randomInt(2 ** 31) : 1));
 console.info(`malformed input: LOGWEIR_FUZZ_SEED=${seed}`);
 
 const MESSAGES = 1_000_000;
@@ -109,12 +110,13 @@ test('mutated frames are stored as the reference has them or refused by their fi
       for (const { rejected, duplicates: more } of stream.acks.slice(from)) {
         duplicates += more;
         refused += rejected.length;
-        for (const { index, field } of rejected) {
+        for (const { index, field, reason } of rejected) {
           const frame = frames[index] ?? Buffer.alloc(0);
           const outcome = reference(frame, 1, 0);
-          // A frame in a session of its own may come after the greatest seq there; in ours the reference decides.
-          const fits = 'line' in outcome ? !outcome.line.includes('"session_id":"fuzz-') : outcome.field === field;
-          expect(fits, `refused for its ${field}: ${frame.toString('hex')}`).toBe(true);
+          // A frame in a session of its own may come after the greatest seq there, which is said before the rest is looked at.
+          const ours = referenceSession(frame).startsWith('fuzz-');
+          const fits = (field === 'seq' && !ours) || ('field' in outcome && outcome.field === field);
+          expect(fits, `refused for its ${field}, which ${reason}: ${frame.toString('hex')}`).toBe(true);
         }
       }
     };
@@ -190,7 +192,11 @@ test('mutated batches and frames end a call with a status at most, and the frame
       }
     }
   });
-  expect([...codes.keys()].toSorted()).toEqual([status.OK, status.INVALID_ARGUMENT]);
+  // ALREADY_EXISTS: two frames of the corpus, or one and its mutant, can name one number of one session.
+  const expectedCodes: number[] = [status.OK, status.INVALID_ARGUMENT, status.ALREADY_EXISTS];
+  expect([...codes.keys()].filter((code) => !expectedCodes.includes(code))).toEqual([]);
+  expect(codes.get(status.OK)).toBeGreaterThan(0);
+  expect(codes.get(status.INVALID_ARGUMENT)).toBeGreaterThan(0);
   const stored = await allStored(directory.path);
   for (const line of [...stored.values()].flat()) {
     JSON.parse(line);

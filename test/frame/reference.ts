@@ -331,3 +331,16 @@ export function reference(frame: Uint8Array, seq: number, serverTimeMs: number):
     throw error;
   }
 }
+
+/** The session that a frame names, also one that can not be stored; '' when it names none, or can not be read that far. */
+export function referenceSession(frame: Uint8Array): string {
+  const quirks = new Set<string>();
+  try {
+    return string(last(readFields(frame, 'frame', quirks, FRAME), 3, quirks));
+  } catch (error) {
+    if (error instanceof Refused) {
+      return '';
+    }
+    throw error;
+  }
+}
