@@ -4,6 +4,8 @@ export type ReadingErrorCode =
   | 'UNKNOWN_SESSION'
   /** A sealed segment does not hold what its name says. */
   | 'DAMAGED_SEGMENT'
+  /** The filter's pattern took longer than it may. */
+  | 'FILTER_TOO_SLOW'
   /** Files kept vanishing under the reader without anything in their place. */
   | 'UNSETTLED';
 

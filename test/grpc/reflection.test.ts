@@ -347,6 +347,7 @@ describe('reflection', () => {
     expect(Object.keys(loadFileDescriptorSetFromBuffer(setOf(files))[LOG_SERVICE] ?? {})).toEqual([
       'WriteLogStream',
       'WriteLogBatches',
+      'CompleteSession',
     ]);
   });
 

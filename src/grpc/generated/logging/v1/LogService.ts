@@ -2,6 +2,8 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { CompleteSessionRequest as _logging_v1_CompleteSessionRequest, CompleteSessionRequest__Output as _logging_v1_CompleteSessionRequest__Output } from '../../logging/v1/CompleteSessionRequest.js';
+import type { CompleteSessionResponse as _logging_v1_CompleteSessionResponse, CompleteSessionResponse__Output as _logging_v1_CompleteSessionResponse__Output } from '../../logging/v1/CompleteSessionResponse.js';
 import type { LogFrame as _logging_v1_LogFrame, LogFrame__Output as _logging_v1_LogFrame__Output } from '../../logging/v1/LogFrame.js';
 import type { WriteLogAck as _logging_v1_WriteLogAck, WriteLogAck__Output as _logging_v1_WriteLogAck__Output } from '../../logging/v1/WriteLogAck.js';
 import type { WriteLogBatch as _logging_v1_WriteLogBatch, WriteLogBatch__Output as _logging_v1_WriteLogBatch__Output } from '../../logging/v1/WriteLogBatch.js';
@@ -11,6 +13,27 @@ import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse
  * Takes frames in.
  */
 export interface LogServiceClient extends grpc.Client {
+  /**
+   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. All of it is
+   * durable before the call is answered, and it survives restarts. Frames that come afterwards are still stored, in a new segment,
+   * and open the session again. A repeated call with the same status and exit code changes nothing.
+   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code.
+   */
+  CompleteSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  CompleteSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  CompleteSession(argument: _logging_v1_CompleteSessionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  CompleteSession(argument: _logging_v1_CompleteSessionRequest, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. All of it is
+   * durable before the call is answered, and it survives restarts. Frames that come afterwards are still stored, in a new segment,
+   * and open the session again. A repeated call with the same status and exit code changes nothing.
+   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code.
+   */
+  completeSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  completeSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  completeSession(argument: _logging_v1_CompleteSessionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  completeSession(argument: _logging_v1_CompleteSessionRequest, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
+  
   /**
    * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
    * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses. A batch may have 256 KiB,
@@ -56,6 +79,14 @@ export interface LogServiceClient extends grpc.Client {
  */
 export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
+   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. All of it is
+   * durable before the call is answered, and it survives restarts. Frames that come afterwards are still stored, in a new segment,
+   * and open the session again. A repeated call with the same status and exit code changes nothing.
+   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code.
+   */
+  CompleteSession: grpc.handleUnaryCall<_logging_v1_CompleteSessionRequest__Output, _logging_v1_CompleteSessionResponse>;
+  
+  /**
    * Batches in, cumulative acknowledgements out: an acknowledgement means durable. A frame that can never be stored is named
    * in the acknowledgement, and the stream goes on. This is what an agent that must not lose a frame uses. A batch may have 256 KiB,
    * or four times LOG_MAX_FRAME_BYTES where that is more.
@@ -74,6 +105,7 @@ export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
 }
 
 export interface LogServiceDefinition extends grpc.ServiceDefinition {
+  CompleteSession: MethodDefinition<_logging_v1_CompleteSessionRequest, _logging_v1_CompleteSessionResponse, _logging_v1_CompleteSessionRequest__Output, _logging_v1_CompleteSessionResponse__Output>
   WriteLogBatches: MethodDefinition<_logging_v1_WriteLogBatch, _logging_v1_WriteLogAck, _logging_v1_WriteLogBatch__Output, _logging_v1_WriteLogAck__Output>
   WriteLogStream: MethodDefinition<_logging_v1_LogFrame, _logging_v1_WriteLogResponse, _logging_v1_LogFrame__Output, _logging_v1_WriteLogResponse__Output>
 }

@@ -6,7 +6,7 @@ import type { Long } from '@grpc/proto-loader';
 export interface SessionInfo {
   'session_id'?: (string);
   /**
-   * "active" while a segment is open or being sealed, else "idle".
+   * What CompleteSession was told; else "active" while a segment is open or being sealed, and "idle".
    */
   'status'?: (string);
   /**
@@ -30,7 +30,7 @@ export interface SessionInfo {
    */
   'bytes'?: (number | string | Long);
   /**
-   * Absent: no session has one yet.
+   * What CompleteSession was told; absent while the session is not completed, and when it was told none.
    */
   'exit_code'?: (number);
   /**
@@ -44,7 +44,7 @@ export interface SessionInfo {
 export interface SessionInfo__Output {
   'session_id': (string);
   /**
-   * "active" while a segment is open or being sealed, else "idle".
+   * What CompleteSession was told; else "active" while a segment is open or being sealed, and "idle".
    */
   'status': (string);
   /**
@@ -68,7 +68,7 @@ export interface SessionInfo__Output {
    */
   'bytes': (number);
   /**
-   * Absent: no session has one yet.
+   * What CompleteSession was told; absent while the session is not completed, and when it was told none.
    */
   'exit_code'?: (number);
   /**
