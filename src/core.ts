@@ -1,5 +1,8 @@
 import { dirname } from 'node:path';
 import type { Config } from './config.js';
+import { LiveHub } from './reading/live-hub.js';
+import type { LogSource } from './reading/log-source.js';
+import { SessionLogSource } from './reading/session-log-source.js';
 import { SessionReader } from './reading/session-reader.js';
 import { Announcer, type Publisher } from './sealing/announcer.js';
 import type { Compressor } from './sealing/compressor.js';
@@ -62,6 +65,10 @@ export interface Core {
   readonly pipeline: SealingPipeline;
   readonly outbox: Outbox | null;
   readonly announcer: Announcer | null;
+  /** What was just written; told of completions. */
+  readonly hub: LiveHub;
+  /** Where every door reads sessions. */
+  readonly logs: LogSource;
   /** Starts what works by itself: rotation by time, background syncs, announcing. */
   start(): void;
   /**
@@ -131,7 +138,9 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
     outbox,
   });
 
-  const reader = new SessionReader(files, layout);
+  const hub = new LiveHub();
+  // Lookups have places of their own: no viewer makes an agent wait.
+  const lookups = new SessionReader(files, layout);
   const sessions = new Sessions({
     files,
     clock,
@@ -148,10 +157,11 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
     maxSessionQueueBytes: config.maxSessionQueueBytes,
     maxOpenFiles: config.maxOpenFiles,
     counts: metrics.ingest,
-    events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), (segment) =>
-      pipeline.accept(segment),
-    ),
-    readLines: parts.readLines ?? ((sessionId, afterSeq) => reader.linesIfAny(sessionId, afterSeq)),
+    events: writerEvents(metrics, new StorageFailures(logger, clock.monotonicMs), {
+      sealed: (segment) => pipeline.accept(segment),
+      written: (sessionId, bytes, from, to) => hub.written(sessionId, bytes, from, to),
+    }),
+    readLines: parts.readLines ?? ((sessionId, afterSeq) => lookups.linesIfAny(sessionId, afterSeq)),
     findHistory: (sessionId) =>
       findHistory(sessionId, pipeline, histories).catch((error: unknown) => {
         throw historyError(sessionId, error, logger, metrics);
@@ -165,6 +175,12 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
     pipeline,
     outbox,
     announcer,
+    hub,
+    logs: new SessionLogSource({
+      reader: new SessionReader(files, layout),
+      hub,
+      completionOf: () => Promise.resolve(null),
+    }),
     start() {
       sessions.start();
       announcer?.start();

@@ -1,4 +1,3 @@
-import type { SealedSegment } from './segment/sealed-segment.js';
 import { isSystemError, StorageError } from './segment/storage-error.js';
 import type { WriterEvents } from './session/writer-context.js';
 import type { Logger } from './telemetry/logger.js';
@@ -19,13 +18,14 @@ export function historyError(session: string, cause: unknown, logger: Logger, me
 export function writerEvents(
   metrics: Metrics,
   failures: StorageFailures,
-  sealed: (segment: SealedSegment) => void,
+  { sealed, written }: Pick<WriterEvents, 'sealed' | 'written'>,
 ): WriterEvents {
   return {
     sealed(segment) {
       metrics.seals.inc({ reason: segment.reason });
       sealed(segment);
     },
+    written,
     synced: (seconds) => metrics.fsyncSeconds.observe(seconds),
     durable: (seconds) => metrics.writeToDurableSeconds.observe(seconds),
     failed(sessionId, error, bySync) {

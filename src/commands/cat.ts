@@ -1,5 +1,8 @@
 /** `logweir cat`: a session's stored lines from the disk, all segments and the active file as one. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { LiveHub } from '../reading/live-hub.js';
+import type { LogSource } from '../reading/log-source.js';
+import { SessionLogSource } from '../reading/session-log-source.js';
 import { SessionReader } from '../reading/session-reader.js';
 import { nextLine } from '../reading/stored-line.js';
 import { nodeFiles } from '../segment/node-files.js';
@@ -44,20 +47,23 @@ export function registerCat(program: Command, io: CommandIo): void {
     .addHelpText('after', HELP)
     .action(async (sessionId: string, options: CatOptions) => {
       const reader = new SessionReader(nodeFiles, await logDirLayout(options, io));
-      await inOneSentence(cat(reader, sessionId, options, io));
+      // Nobody writes here: there is nothing to follow, and a completion would change nothing of the lines.
+      const logs = new SessionLogSource({ reader, hub: new LiveHub(), completionOf: () => Promise.resolve(null) });
+      await inOneSentence(cat(logs, sessionId, options, io));
     });
 }
 
-async function cat(reader: SessionReader, sessionId: string, options: CatOptions, io: CommandIo): Promise<void> {
-  const range =
-    options.tail === undefined ? { afterSeq: options.afterSeq ?? 0 } : await reader.tailRange(sessionId, options.tail);
+async function cat(logs: LogSource, sessionId: string, options: CatOptions, io: CommandIo): Promise<void> {
+  const { afterSeq = 0, tail } = options;
+  const from = tail === undefined ? { afterSeq } : { tail };
   const format = formatter(options.output, io.stdout.isTTY === true);
-  for await (const lines of reader.readLines(sessionId, range)) {
-    if (io.signal.aborted) {
-      io.setExitCode(exitCodeOf(io.signal));
-      return;
+  for await (const event of logs.read(sessionId, { ...from, signal: io.signal })) {
+    if (event.kind === 'lines') {
+      await writeOut(io.stdout, format(event.lines.bytes));
     }
-    await writeOut(io.stdout, format(lines));
+  }
+  if (io.signal.aborted) {
+    io.setExitCode(exitCodeOf(io.signal));
   }
 }
 

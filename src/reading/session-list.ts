@@ -2,11 +2,16 @@
 import type { Files, OpenFile } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout, sessionIdOfName, sessionName } from '../segment/layout.js';
 import { lineTime } from '../segment/line.js';
+import { InflatedMembers } from './inflated-members.js';
+import type { LogLines } from './log-events.js';
+import { FileMoved, firstSeqOf, hasMoved, PlacedFiles } from './placed-files.js';
 import { planSegments, type SegmentFile } from './plan.js';
-import { isAbsent } from './reading-error.js';
-import { fileBytes, manifestOf, segmentBytes } from './segment-bytes.js';
-import { openSnapshot, type Snapshot } from './snapshot.js';
-import { nextLine, SEQ_HEAD_BYTES, seqAt, wholeLines } from './stored-line.js';
+import { rawLines } from './raw-lines.js';
+import { ReadPlaces } from './read-places.js';
+import { manifestOf } from './segment-bytes.js';
+import { segmentLines } from './segment-lines.js';
+import { type ActiveFile, type Snapshot, takeSnapshot } from './snapshot.js';
+import { nextLine } from './stored-line.js';
 import { linesBackwards } from './tail-range.js';
 
 export interface SessionSummary {
@@ -64,18 +69,16 @@ async function directoriesIn(files: Files, directory: string): Promise<string[]>
 
 async function summarizeSettled(files: Files, layout: Layout, name: string): Promise<SessionSummary | null> {
   for (let misses = 0; ; misses++) {
-    const snapshot = await openSnapshot(files, layout, name);
+    const snapshot = await takeSnapshot(files, layout, name);
     if (snapshot === null) {
       return null;
     }
     try {
       return await summarize(files, name, snapshot);
     } catch (error) {
-      if (!isAbsent(error) || misses >= MISSES_MAX) {
+      if (!hasMoved(error) || misses >= MISSES_MAX) {
         throw error;
       }
-    } finally {
-      await snapshot.close();
     }
   }
 }
@@ -83,15 +86,15 @@ async function summarizeSettled(files: Files, layout: Layout, name: string): Pro
 async function summarize(files: Files, name: string, snapshot: Snapshot): Promise<SessionSummary | null> {
   const segments = planSegments(snapshot.sealed, 0);
   const newest = segments.at(-1);
-  const last = snapshot.active === null ? null : await lastLine(snapshot.active);
+  const last = snapshot.active === null ? null : await lastLineOfActive(files, snapshot.active);
   // Sealed while it was being looked at: then it is counted among the sealed ones.
   const active = last !== null && last.seq > (newest?.lastSeq ?? 0) ? last : null;
-  const firstSeq = segments[0]?.firstSeq ?? (snapshot.active === null ? null : await firstSeqOf(snapshot.active));
+  const firstSeq = segments[0]?.firstSeq ?? snapshot.active?.firstSeq ?? null;
   const lastSeq = active?.seq ?? newest?.lastSeq;
   if (firstSeq === null || lastSeq === undefined) {
     return null;
   }
-  const activeBytes = active === null ? 0 : ((await snapshot.active?.size()) ?? 0);
+  const activeBytes = active === null ? 0 : (snapshot.active?.bytes ?? 0);
   const isSealing = segments.some((segment) => segment.state === 'sealing');
   return {
     sessionId: sessionIdOfName(name) ?? (await storedSessionId(files, snapshot, newest)),
@@ -117,7 +120,9 @@ async function lastTimeOf(files: Files, segment: SegmentFile): Promise<string> {
   if (manifest !== null) {
     return manifest.last_time;
   }
-  const last = segment.isGzip ? null : await withFile(files, segment.path, lastLine);
+  const last = segment.isGzip
+    ? null
+    : await withFile(files, segment.path, async (file) => lastLine(file, await file.size()));
   return last?.time ?? new Date(segment.sealedAtMs).toISOString();
 }
 
@@ -127,29 +132,45 @@ async function storedSessionId(files: Files, snapshot: Snapshot, newest: Segment
   if (manifest !== null) {
     return manifest.session_id;
   }
-  const bytes =
-    newest !== undefined
-      ? segmentBytes(files, newest, 0)
-      : snapshot.active === null
-        ? null
-        : fileBytes(snapshot.active);
-  for await (const lines of bytes === null ? [] : wholeLines(bytes)) {
-    const line = JSON.parse(lines.toString('utf8', 0, nextLine(lines, 0))) as { session_id: string };
+  for await (const { bytes } of firstLines(new PlacedFiles(files, new ReadPlaces(1)), snapshot, newest)) {
+    const line = JSON.parse(bytes.toString('utf8', 0, nextLine(bytes, 0))) as { session_id: string };
     return line.session_id;
   }
   return '';
 }
 
-async function lastLine(file: OpenFile): Promise<{ seq: number; time: string } | null> {
-  for await (const { start, seq } of linesBackwards(file)) {
+async function* firstLines(
+  files: PlacedFiles,
+  { active }: Snapshot,
+  newest: SegmentFile | undefined,
+): AsyncGenerator<LogLines, void> {
+  if (newest !== undefined) {
+    yield* segmentLines({ files, inflated: new InflatedMembers(files), sessionId: '', signal: undefined }, newest, 0);
+  } else if (active !== null) {
+    yield* rawLines(files.file(active.path, undefined, active.firstSeq), '', 0, active.bytes);
+  }
+}
+
+async function lastLineOfActive(files: Files, active: ActiveFile): Promise<StoredPlace | null> {
+  return withFile(files, active.path, async (file) => {
+    if ((await firstSeqOf(file)) !== active.firstSeq) {
+      throw new FileMoved(active.path);
+    }
+    return lastLine(file, active.bytes);
+  });
+}
+
+interface StoredPlace {
+  readonly seq: number;
+  readonly time: string;
+}
+
+async function lastLine(file: OpenFile, end: number): Promise<StoredPlace | null> {
+  for await (const { start, seq } of linesBackwards(file, end)) {
     const head = await headAt(file, start, LINE_HEAD_BYTES);
     return { seq, time: lineTime(head, 0, head.length) };
   }
   return null;
-}
-
-async function firstSeqOf(file: OpenFile): Promise<number | null> {
-  return seqAt(await headAt(file, 0, SEQ_HEAD_BYTES), 0);
 }
 
 async function headAt(file: OpenFile, position: number, length: number): Promise<Buffer> {

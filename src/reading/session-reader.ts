@@ -1,188 +1,205 @@
 /**
  * A session's stored lines: finished segments, those still being sealed and the active file, as one.
  *
- * Ordering: lines come by seq, each once, whatever moves meanwhile. The cursor is the seq of the last line given out; when
- * a file is gone that was there a moment ago, the reader looks again and goes on behind its cursor.
+ * *Ordering*: lines come by seq, each once, whatever moves meanwhile. The cursor is the seq of the last line given out; when
+ * a file is gone that was there a moment ago, the reader looks again and goes on behind its cursor. What is truly gone is told
+ * as a gap, in its place (see gaps.ts).
  *
- * Bounded: one chunk of about 128 KiB (or one line, if that is longer) is held at a time.
+ * *Bounded*: one chunk of about 128 KiB (or one line, if that is longer) is held, the names of a few segments, and no
+ * descriptor. Whatever is read or inflated takes a place (see read-places.ts).
  */
 import type { Files } from '../segment/files.js';
 import { type Layout, sessionName } from '../segment/layout.js';
-import { planSegments } from './plan.js';
-import { isAbsent, ReadingError } from './reading-error.js';
-import { fileBytes, segmentBytes } from './segment-bytes.js';
-import { openSnapshot, type Snapshot } from './snapshot.js';
-import { nextLine, seqAt, wholeLines } from './stored-line.js';
+import { type Cursor, cursorAt, type GapEvent, type StoredEvent } from './cursor.js';
+import { GapFinder, type Hole } from './gap-finder.js';
+import { InflatedMembers } from './inflated-members.js';
+import { NotALine } from './line-chunks.js';
+import { hasMoved, PlacedFiles } from './placed-files.js';
+import { planReading, type SegmentFile } from './plan.js';
+import { rawLines } from './raw-lines.js';
+import { ReadPlaces } from './read-places.js';
+import { ReadingError } from './reading-error.js';
+import { segmentLines } from './segment-lines.js';
+import { type ActiveFile, type Snapshot, takeSnapshot } from './snapshot.js';
 import { type SeqRange, tailRange } from './tail-range.js';
 
 /** How often in a row files may be gone without a line in between. */
 const MISSES_MAX = 20;
+/** Segments planned at a time. */
+const PLANNED_MAX = 64;
+/** The pool's other threads are for writes and syncs. */
+const PLACES = 3;
 
 export class SessionReader {
-  readonly #files: Files;
+  readonly places = new ReadPlaces(PLACES);
+  readonly inflated: InflatedMembers;
+  readonly #files: PlacedFiles;
   readonly #layout: Layout;
+  readonly #gaps: GapFinder;
 
   constructor(files: Files, layout: Layout) {
-    this.#files = files;
     this.#layout = layout;
+    this.#files = new PlacedFiles(files, this.places);
+    this.#gaps = new GapFinder(this.#files, layout);
+    this.inflated = new InflatedMembers(this.#files);
   }
 
   /**
-   * What is stored of the lines above `afterSeq` and up to `throughSeq`, in chunks of whole lines, byte for byte.
-   * Ends behind the last line there is. A last line of the active file without its newline is not there yet.
-   * @throws ReadingError UNKNOWN_SESSION, DAMAGED_SEGMENT, UNSETTLED
+   * What is stored behind the cursor and up to its `throughSeq`, byte for byte, and what is gone there; moves the cursor. Ends
+   * behind the last line there was when the reader last looked for files. A last line without its newline is not there yet.
+   * @throws ReadingError UNKNOWN_SESSION, DAMAGED_SEGMENT, UNSETTLED; ReadingAborted
    */
-  async *readLines(sessionId: string, range: Partial<SeqRange> = {}): AsyncGenerator<Buffer, void> {
-    const cursor = new Cursor(range.afterSeq ?? 0, range.throughSeq ?? Number.MAX_SAFE_INTEGER);
+  async *read(sessionId: string, cursor: Cursor, signal?: AbortSignal): AsyncGenerator<StoredEvent, void> {
     for (let misses = 0; ; misses++) {
-      const snapshot = await this.#open(sessionId);
       const reached = cursor.seq;
       try {
-        yield* this.#readSnapshot(snapshot, cursor);
-        return;
+        if (yield* this.#readSnapshot(sessionId, cursor, signal)) {
+          return;
+        }
+        misses = 0;
       } catch (error) {
-        if (!isAbsent(error)) {
-          throw error;
-        }
         misses = cursor.seq > reached ? 0 : misses;
-        if (misses >= MISSES_MAX) {
-          throw new ReadingError('UNSETTLED', `files of session ${JSON.stringify(sessionId)} keep vanishing`, {
-            cause: error,
-          });
+        if (!hasMoved(error) || misses >= MISSES_MAX) {
+          throw hasMoved(error) ? unsettled(sessionId, error) : error;
         }
-      } finally {
-        await snapshot.close();
       }
     }
   }
 
-  /** As `readLines`, from a session that may not have any. */
+  /** The lines above `afterSeq` alone, of a session that may not have any. @throws ReadingError DAMAGED_SEGMENT, UNSETTLED */
   async *linesIfAny(sessionId: string, afterSeq: number): AsyncGenerator<Buffer, void> {
+    const cursor = cursorAt(afterSeq);
+    cursor.isKnown = true;
+    for await (const event of this.read(sessionId, cursor)) {
+      if (event.kind === 'lines') {
+        yield event.lines.bytes;
+      }
+    }
+  }
+
+  /**
+   * The range of the last `count` lines that are stored now; with 0 an empty one behind the last line.
+   * @throws ReadingError UNKNOWN_SESSION, DAMAGED_SEGMENT, UNSETTLED; ReadingAborted
+   */
+  async tailRange(sessionId: string, count: number, signal?: AbortSignal): Promise<SeqRange> {
+    for (let misses = 0; ; misses++) {
+      const snapshot = await this.#snapshot(sessionId, signal);
+      if (snapshot === null) {
+        throw unknown(sessionId);
+      }
+      try {
+        return await tailRange({ files: this.#files, inflated: this.inflated, sessionId, signal }, snapshot, count);
+      } catch (error) {
+        if (!hasMoved(error) || misses >= MISSES_MAX) {
+          throw hasMoved(error) ? unsettled(sessionId, error) : error;
+        }
+      }
+    }
+  }
+
+  #snapshot(sessionId: string, signal: AbortSignal | undefined): Promise<Snapshot | null> {
+    return this.#files.step((files) => takeSnapshot(files, this.#layout, sessionName(sessionId)), signal);
+  }
+
+  /** Returns false when there is more to plan. */
+  async *#readSnapshot(
+    sessionId: string,
+    cursor: Cursor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEvent, boolean> {
+    const snapshot = await this.#snapshot(sessionId, signal);
+    if (snapshot === null && !cursor.isKnown) {
+      throw unknown(sessionId);
+    }
+    cursor.isKnown = true;
+    const { sealed = [], removed = [], active = null } = snapshot ?? {};
+    const plan = planReading([...sealed, ...removed], cursor.seq, PLANNED_MAX);
+    cursor.expect(plan.segments);
+    let before = plan.before;
+    for (const behind of plan.segments) {
+      if (cursor.isAtEnd || behind.firstSeq > cursor.throughSeq) {
+        return true;
+      }
+      yield* this.#gapsBefore(sessionId, behind.firstSeq, { before, behind }, cursor, signal);
+      yield* this.#segment(sessionId, behind, cursor, signal);
+      before = behind;
+    }
+    if (!plan.isWhole) {
+      return false;
+    }
+    const activeSeq = active?.firstSeq ?? Number.POSITIVE_INFINITY;
+    if (activeSeq <= cursor.throughSeq || active?.firstSeq == null) {
+      yield* this.#gapsBefore(sessionId, activeSeq, { before, behind: null }, cursor, signal);
+    }
+    if (active !== null && !cursor.isAtEnd) {
+      yield* this.#active(sessionId, active, cursor, signal);
+    }
+    return true;
+  }
+
+  async *#gapsBefore(
+    sessionId: string,
+    seq: number,
+    sides: Pick<Hole, 'before' | 'behind'>,
+    cursor: Cursor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GapEvent, void> {
+    const hole = { ...sides, firstSeq: cursor.seq + 1, lastSeq: seq - 1 };
+    for (const span of await this.#gaps.find(sessionId, hole, cursor.expected, signal)) {
+      yield cursor.passGap(span);
+    }
+  }
+
+  async *#segment(
+    sessionId: string,
+    segment: SegmentFile,
+    cursor: Cursor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEvent, void> {
+    if (segment.state === 'removed') {
+      yield cursor.passGap(segment);
+      return;
+    }
+    const place = { files: this.#files, inflated: this.inflated, sessionId, signal };
     try {
-      yield* this.readLines(sessionId, { afterSeq });
+      yield* cursor.advance(segmentLines(place, segment, cursor.seq));
     } catch (error) {
-      if (!(error instanceof ReadingError && error.code === 'UNKNOWN_SESSION')) {
+      throw error instanceof NotALine ? damaged(segment, error) : error;
+    }
+    if (cursor.seq < Math.min(segment.lastSeq, cursor.throughSeq)) {
+      throw damaged(segment, new Error(`it ends at seq ${cursor.seq}`));
+    }
+  }
+
+  async *#active(
+    sessionId: string,
+    { path, firstSeq, bytes }: ActiveFile,
+    cursor: Cursor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEvent, void> {
+    if (firstSeq === null) {
+      return;
+    }
+    const file = this.#files.file(path, signal, firstSeq);
+    try {
+      yield* cursor.advance(rawLines(file, sessionId, cursor.seq < firstSeq ? 0 : cursor.seq, bytes));
+    } catch (error) {
+      // Behind a crash the active file may end in anything; the next start of the server cuts it off just there.
+      if (!(error instanceof NotALine)) {
         throw error;
       }
     }
   }
-
-  /**
-   * The range of the last `count` lines that are stored now.
-   * @throws ReadingError UNKNOWN_SESSION, UNSETTLED
-   */
-  async tailRange(sessionId: string, count: number): Promise<SeqRange> {
-    for (let misses = 0; ; misses++) {
-      const snapshot = await this.#open(sessionId);
-      try {
-        return await tailRange(this.#files, snapshot, count);
-      } catch (error) {
-        if (!isAbsent(error) || misses >= MISSES_MAX) {
-          throw error;
-        }
-      } finally {
-        await snapshot.close();
-      }
-    }
-  }
-
-  async #open(sessionId: string): Promise<Snapshot> {
-    const snapshot = await openSnapshot(this.#files, this.#layout, sessionName(sessionId));
-    if (snapshot === null) {
-      throw new ReadingError('UNKNOWN_SESSION', `there is no session ${JSON.stringify(sessionId)}`);
-    }
-    return snapshot;
-  }
-
-  async *#readSnapshot(snapshot: Snapshot, cursor: Cursor): AsyncGenerator<Buffer, void> {
-    for (const segment of planSegments(snapshot.sealed, cursor.seq)) {
-      if (cursor.isAtEnd || segment.firstSeq > cursor.throughSeq) {
-        return;
-      }
-      try {
-        yield* cursor.advance(segmentBytes(this.#files, segment, cursor.seq));
-      } catch (error) {
-        throw isDamage(error)
-          ? new ReadingError('DAMAGED_SEGMENT', `segment ${segment.stem} is damaged`, { cause: error })
-          : error;
-      }
-    }
-    if (snapshot.active !== null && !cursor.isAtEnd) {
-      try {
-        yield* cursor.advance(fileBytes(snapshot.active));
-      } catch (error) {
-        // Behind a crash the active file may end in anything; the next start of the server cuts it off just there.
-        if (!(error instanceof NotALine)) {
-          throw error;
-        }
-      }
-    }
-  }
 }
 
-/** A line of the file does not begin as stored lines do. */
-class NotALine extends Error {}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof NotALine || String((error as NodeJS.ErrnoException | null)?.code).startsWith('Z_');
+function unknown(sessionId: string): ReadingError {
+  return new ReadingError('UNKNOWN_SESSION', `there is no session ${JSON.stringify(sessionId)}`);
 }
 
-/** Where a reader is, and what that makes of the bytes it meets. */
-class Cursor {
-  readonly throughSeq: number;
-  /** Of the last line given out; at the start, of the one before the first. */
-  seq: number;
-
-  constructor(afterSeq: number, throughSeq: number) {
-    this.seq = afterSeq;
-    this.throughSeq = throughSeq;
-  }
-
-  get isAtEnd(): boolean {
-    return this.seq >= this.throughSeq;
-  }
-
-  /** Of the lines in these bytes, those that are next. @throws NotALine */
-  async *advance(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
-    for await (const lines of wholeLines(bytes)) {
-      const next = this.#nextOf(lines);
-      if (next.length > 0) {
-        yield next;
-      }
-      if (this.isAtEnd) {
-        return;
-      }
-    }
-  }
-
-  /** Seqs only grow within a file, so that two lines tell of most chunks that all or none of it is next. */
-  #nextOf(lines: Buffer): Buffer {
-    const lastStart = lines.lastIndexOf(0x0a, lines.length - 2) + 1;
-    const lastSeq = lineSeq(lines, lastStart);
-    if (lastSeq <= this.seq) {
-      return lines.subarray(0, 0);
-    }
-    let start = 0;
-    while (lineSeq(lines, start) <= this.seq) {
-      start = nextLine(lines, start);
-    }
-    if (lastSeq <= this.throughSeq) {
-      this.seq = lastSeq;
-      return lines.subarray(start);
-    }
-    let end = start;
-    while (lineSeq(lines, end) <= this.throughSeq) {
-      end = nextLine(lines, end);
-    }
-    this.seq = this.throughSeq;
-    return lines.subarray(start, end);
-  }
+function unsettled(sessionId: string, cause: unknown): ReadingError {
+  return new ReadingError('UNSETTLED', `files of session ${JSON.stringify(sessionId)} keep vanishing`, { cause });
 }
 
-function lineSeq(lines: Buffer, start: number): number {
-  const seq = seqAt(lines, start);
-  if (seq === null) {
-    throw new NotALine('not a stored line');
-  }
-  return seq;
+function damaged({ stem }: SegmentFile, cause: unknown): ReadingError {
+  return new ReadingError('DAMAGED_SEGMENT', `segment ${stem} is damaged`, { cause });
 }

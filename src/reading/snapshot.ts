@@ -1,57 +1,65 @@
 /**
  * The files of one session at one moment, while a server may be moving them: active/ → sealing/ → sessions/.
  *
- * Nothing is missed, because the places are looked at in the direction of that movement, and the active file is opened
- * before anything is listed: the descriptor stays with its lines wherever the file is renamed to, and all that came before
- * those lines was sealed before the file was made, so the listings that follow see it. What moves meanwhile is seen twice.
+ * Nothing is missed, because the places are looked at in the direction of that movement, and into the active file before
+ * anything is listed: all that came before its first line was sealed before the file was made, so the listings that follow
+ * see it. What moves meanwhile is seen twice. No descriptor is held: whoever reads the active file later sees by its first
+ * line whether it is still the same.
  */
 import { join } from 'node:path';
-import type { Files, OpenFile } from '../segment/files.js';
+import type { Files } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout } from '../segment/layout.js';
-import { type SegmentFile, segmentFileOf } from './plan.js';
+import { firstSeqOf } from './placed-files.js';
+import { type SegmentFile, segmentsOf } from './plan.js';
 import { isAbsent } from './reading-error.js';
+
+export interface ActiveFile {
+  readonly path: string;
+  /** Of its first line; null when no stored line begins there, as in one that was just made. */
+  readonly firstSeq: number | null;
+  /** As it was then. */
+  readonly bytes: number;
+}
 
 export interface Snapshot {
   /** Every sealed segment; one that is being finished may be there twice. */
   readonly sealed: readonly SegmentFile[];
-  /** Open until `close`. */
-  readonly active: OpenFile | null;
-  close(): Promise<void>;
+  /** Those that are nowhere any more, but for their manifests. */
+  readonly removed: readonly SegmentFile[];
+  readonly active: ActiveFile | null;
 }
 
 /**
  * @param name the session's name on disk (`sessionName` of its id)
  * @returns null when there is no file of that session
  */
-export async function openSnapshot(files: Files, layout: Layout, name: string): Promise<Snapshot | null> {
-  const active = await openUnlessAbsent(files, join(layout.active, name + ACTIVE_SUFFIX));
-  const close = async () => {
-    await active?.close();
-  };
-  try {
-    const sealing = await segmentsIn(files, join(layout.sealing, name), 'sealing');
-    const finished = await segmentsIn(files, join(layout.sessions, name), 'finished');
-    const sealed = [...sealing, ...finished];
-    return active === null && sealed.length === 0 ? null : { sealed, active, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+export async function takeSnapshot(files: Files, layout: Layout, name: string): Promise<Snapshot | null> {
+  const active = await activeFile(files, join(layout.active, name + ACTIVE_SUFFIX));
+  const sealingDirectory = join(layout.sealing, name);
+  const sealing = segmentsOf(sealingDirectory, 'sealing', await files.list(sealingDirectory));
+  const finishedDirectory = join(layout.sessions, name);
+  const finished = segmentsOf(finishedDirectory, 'finished', await files.list(finishedDirectory));
+  const sealed = [...sealing, ...finished].filter(({ state }) => state !== 'removed');
+  const stems = new Set(sealed.map(({ stem }) => stem));
+  const removed = finished.filter(({ state, stem }) => state === 'removed' && !stems.has(stem));
+  return active === null && sealed.length === 0 && removed.length === 0 ? null : { sealed, removed, active };
 }
 
 /** A link is nobody's session: recovery leaves it alone, too, and one of them must not hide all others. */
-async function openUnlessAbsent(files: Files, path: string): Promise<OpenFile | null> {
+async function activeFile(files: Files, path: string): Promise<ActiveFile | null> {
   try {
-    return await files.open(path, 'read');
+    const file = await files.open(path, 'read');
+    try {
+      // In this order: what the size counts is there.
+      const bytes = await file.size();
+      return { path, firstSeq: await firstSeqOf(file), bytes };
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if (isAbsent(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') {
       return null;
     }
     throw error;
   }
-}
-
-async function segmentsIn(files: Files, directory: string, state: SegmentFile['state']): Promise<SegmentFile[]> {
-  const names = await files.list(directory);
-  return names.map((name) => segmentFileOf(directory, state, name)).filter((segment) => segment !== null);
 }

@@ -29,20 +29,3 @@ export function seqAt(bytes: Buffer, start: number): number | null {
 export function nextLine(bytes: Buffer, start: number): number {
   return bytes.indexOf(NEWLINE, start) + 1 || bytes.length;
 }
-
-/** Bytes of any chunking to whole lines; a last line without its newline is left out. */
-export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
-  /** The line that the last chunk ended in, in pieces: joined once, when it is whole. */
-  let open: Buffer[] = [];
-  for await (const chunk of chunks) {
-    const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end > 0) {
-      const whole = chunk.subarray(0, end);
-      yield open.length === 0 ? whole : Buffer.concat([...open, whole]);
-      open = [];
-    }
-    if (end < chunk.length) {
-      open.push(chunk.subarray(end));
-    }
-  }
-}

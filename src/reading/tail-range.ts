@@ -2,14 +2,16 @@
  * Where the last N lines begin, found from the end: blocks of raw files backwards, gzip members backwards; segments that
  * are not reached down to their first line are not read at all, only counted by their manifests.
  */
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import type { Files, OpenFile } from '../segment/files.js';
 import type { Manifest } from '../segment/manifest.js';
+import { readFully } from '../segment/read-fully.js';
+import type { LogLines } from './log-events.js';
+import type { ReadableFile } from './placed-files.js';
 import { planSegments, type SegmentFile } from './plan.js';
-import { manifestOf, segmentBytes } from './segment-bytes.js';
+import { unlessAborted } from './read-places.js';
+import { manifestOf } from './segment-bytes.js';
+import { type SegmentAccess, segmentLines } from './segment-lines.js';
 import type { Snapshot } from './snapshot.js';
-import { nextLine, SEQ_HEAD_BYTES, seqAt, wholeLines } from './stored-line.js';
+import { nextLine, SEQ_HEAD_BYTES, seqAt } from './stored-line.js';
 
 /** Lines above `afterSeq`, up to and with `throughSeq`. */
 export interface SeqRange {
@@ -19,26 +21,30 @@ export interface SeqRange {
 
 const BLOCK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
-const inflate = promisify(gunzip);
 
-/** The range of the last `count` lines of a snapshot. @throws ENOENT when a file has moved on */
-export async function tailRange(files: Files, snapshot: Snapshot, count: number): Promise<SeqRange> {
-  const tail = new Tail(count);
-  if (snapshot.active !== null) {
-    await tail.addAll(seqsOfFileBackwards(snapshot.active));
+/** The range of the last `count` lines of a snapshot; with 0 an empty one. @throws FileMoved, ENOENT when a file has moved on */
+export async function tailRange(access: SegmentAccess, snapshot: Snapshot, count: number): Promise<SeqRange> {
+  const tail = new Tail(Math.max(1, count));
+  const { active } = snapshot;
+  if (active !== null && active.firstSeq !== null) {
+    const file = access.files.file(active.path, access.signal, active.firstSeq);
+    await tail.addAll(seqsOfFileBackwards(file, active.bytes));
   }
   for (const segment of planSegments(snapshot.sealed, 0).toReversed()) {
     if (tail.isComplete) {
       break;
     }
-    const manifest = segment.state === 'finished' ? await manifestOf(files, segment) : null;
+    const manifest = segment.hasManifest
+      ? await access.files.step((files) => manifestOf(files, segment), access.signal)
+      : null;
     if (manifest !== null && segment.lastSeq < tail.oldestSeq && manifest.frames <= tail.missing) {
       tail.addWhole(manifest);
     } else {
-      await tail.addAll(seqsOfSegmentBackwards(files, segment, manifest));
+      await tail.addAll(seqsOfSegmentBackwards(access, segment, manifest));
     }
   }
-  return tail.range;
+  const { throughSeq } = tail.range;
+  return count === 0 ? { afterSeq: throughSeq, throughSeq } : tail.range;
 }
 
 /** What is known of the tail, from its end towards its beginning. */
@@ -86,39 +92,40 @@ class Tail {
 }
 
 async function* seqsOfSegmentBackwards(
-  files: Files,
+  access: SegmentAccess,
   segment: SegmentFile,
   manifest: Manifest | null,
 ): AsyncGenerator<number, void> {
-  if (segment.isGzip && (manifest === null || manifest.members.length === 0)) {
-    yield* (await seqsForwards(segmentBytes(files, segment, 0))).toReversed();
-    return;
-  }
-  const file = await files.open(segment.path, 'read');
-  try {
-    yield* manifest === null || !segment.isGzip ? seqsOfFileBackwards(file) : seqsOfMembersBackwards(file, manifest);
-  } finally {
-    await file.close();
+  if (!segment.isGzip) {
+    const file = access.files.file(segment.path, access.signal);
+    yield* seqsOfFileBackwards(file, await file.size());
+  } else if (manifest !== null && manifest.members.length > 0) {
+    yield* seqsOfMembersBackwards(access, segment, manifest);
+  } else {
+    yield* await seqsForwards(segmentLines(access, segment, 0));
   }
 }
 
-/** The seqs of all whole lines of a raw file, last line first. */
-export async function* seqsOfFileBackwards(file: OpenFile): AsyncGenerator<number, void> {
-  for await (const { seq } of linesBackwards(file)) {
+/** The seqs of all whole lines in file[0, end), last line first. */
+async function* seqsOfFileBackwards(file: ReadableFile, end: number): AsyncGenerator<number, void> {
+  for await (const { seq } of linesBackwards(file, end)) {
     yield seq;
   }
 }
 
-/** Where each whole line of a raw file starts, last line first. What does not begin as stored lines do is passed over. */
-export async function* linesBackwards(file: OpenFile): AsyncGenerator<{ start: number; seq: number }, void> {
+/** Where each whole line in file[0, from) starts, last line first. What does not begin as stored lines do is passed over. */
+export async function* linesBackwards(
+  file: ReadableFile,
+  from: number,
+): AsyncGenerator<{ start: number; seq: number }, void> {
   /** The start of the block behind: a line's seq may reach into it. */
   let behind: Buffer = Buffer.alloc(0);
   /** Nothing behind the last newline is a line. */
   let isTorn = true;
-  let end = await file.size();
+  let end = from;
   while (end > 0) {
     const start = Math.max(0, end - BLOCK_BYTES);
-    const block = Buffer.concat([await readExactly(file, start, end - start), behind]);
+    const block = Buffer.concat([await readFully(file, start, end - start), behind]);
     for (const lineStart of lineStartsBackwards(block, end - start, start === 0)) {
       const seq = isTorn ? null : seqAt(block, lineStart);
       isTorn = false;
@@ -147,49 +154,38 @@ function* lineStartsBackwards(block: Buffer, end: number, isFirst: boolean): Gen
   }
 }
 
-async function* seqsOfMembersBackwards(file: OpenFile, manifest: Manifest): AsyncGenerator<number, void> {
-  let end = await file.size();
-  let rawEnd = manifest.bytes;
-  for (const member of manifest.members.toReversed()) {
-    const compressed = await readExactly(file, member.compressed_offset, end - member.compressed_offset);
-    // What the manifest says is what may be inflated, and no more.
-    const lines = await inflate(compressed, { maxOutputLength: rawEnd - member.raw_offset });
-    yield* seqsOf(lines).toReversed();
-    end = member.compressed_offset;
-    rawEnd = member.raw_offset;
+async function* seqsOfMembersBackwards(
+  { inflated, sessionId, signal }: SegmentAccess,
+  { path }: SegmentFile,
+  manifest: Manifest,
+): AsyncGenerator<number, void> {
+  let compressedEnd = manifest.compressed_bytes;
+  for (const { compressed_offset: compressedOffset } of manifest.members.toReversed()) {
+    const member = await unlessAborted(inflated.get({ sessionId, path, compressedOffset, compressedEnd }), signal);
+    for (const chunk of member.chunks.toReversed()) {
+      yield* seqsOf(chunk).toReversed();
+    }
+    compressedEnd = compressedOffset;
   }
 }
 
-async function seqsForwards(bytes: AsyncIterable<Buffer>): Promise<number[]> {
+async function seqsForwards(chunks: AsyncIterable<LogLines>): Promise<number[]> {
   const seqs: number[] = [];
-  for await (const lines of wholeLines(bytes)) {
+  for await (const lines of chunks) {
     for (const seq of seqsOf(lines)) {
       seqs.push(seq);
     }
   }
-  return seqs;
+  return seqs.toReversed();
 }
 
-function seqsOf(lines: Buffer): number[] {
+function seqsOf({ bytes }: LogLines): number[] {
   const seqs: number[] = [];
-  for (let start = 0; start < lines.length; start = nextLine(lines, start)) {
-    const seq = seqAt(lines, start);
+  for (let start = 0; start < bytes.length; start = nextLine(bytes, start)) {
+    const seq = seqAt(bytes, start);
     if (seq !== null) {
       seqs.push(seq);
     }
   }
   return seqs;
-}
-
-async function readExactly(file: OpenFile, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length);
-  let done = 0;
-  while (done < length) {
-    const count = await file.read(buffer, done, length - done, position + done);
-    if (count === 0) {
-      break;
-    }
-    done += count;
-  }
-  return buffer.subarray(0, done);
 }

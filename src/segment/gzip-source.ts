@@ -7,12 +7,14 @@ import type { SegmentSource } from './segment-scan.js';
 
 const inflate = promisify(inflateRaw) as unknown as (
   input: Uint8Array,
-  options: { info: true; maxOutputLength: number },
+  options: { info: true; maxOutputLength: number; chunkSize: number },
 ) => Promise<{ buffer: Buffer; engine: Zlib }>;
 
 /** A member that sealing wrote is shorter, but for one whose line is longer. */
 const WINDOW_BYTES = 2 << 20;
 const MEMBER_BYTES_MAX = 512 << 20;
+/** One way to the thread pool and back for each of them. */
+const INFLATED_PIECE_BYTES = 256 * 1024;
 const HEADER_BYTES = 10;
 const TRAILER_BYTES = 8;
 
@@ -84,12 +86,20 @@ export class GzipSource implements SegmentSource {
   }
 }
 
-interface Member {
+export interface GzipMemberContent {
   readonly bytes: Buffer;
   readonly compressedBytes: number;
 }
 
-async function readMember(file: OpenFile, offset: number, end: number): Promise<Member | null> {
+/**
+ * The member that begins at `offset` of a gzip file, checked against its own CRC-32; null when it is damaged.
+ * @param end of the member when it is known, else of the file
+ */
+export async function readMember(
+  file: Pick<OpenFile, 'read'>,
+  offset: number,
+  end: number,
+): Promise<GzipMemberContent | null> {
   for (let length = Math.min(WINDOW_BYTES, end - offset); ; length = Math.min(length * 2, end - offset)) {
     const window = await readFully(file, offset, length);
     const member = await inflateMember(window);
@@ -103,7 +113,7 @@ async function readMember(file: OpenFile, offset: number, end: number): Promise<
 }
 
 /** The member at the front of `window`; null when it is damaged. */
-async function inflateMember(window: Buffer): Promise<Member | 'longer' | null> {
+async function inflateMember(window: Buffer): Promise<GzipMemberContent | 'longer' | null> {
   if (window.length < HEADER_BYTES) {
     return 'longer';
   }
@@ -113,7 +123,11 @@ async function inflateMember(window: Buffer): Promise<Member | 'longer' | null> 
   }
   let inflated: { buffer: Buffer; engine: Zlib };
   try {
-    inflated = await inflate(window.subarray(HEADER_BYTES), { info: true, maxOutputLength: MEMBER_BYTES_MAX });
+    inflated = await inflate(window.subarray(HEADER_BYTES), {
+      info: true,
+      maxOutputLength: MEMBER_BYTES_MAX,
+      chunkSize: INFLATED_PIECE_BYTES,
+    });
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'longer' : null;
   }

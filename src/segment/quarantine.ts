@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Files } from './files.js';
-import { type Layout, parseSegmentName, sessionName, TEMPORARY_SUFFIX } from './layout.js';
+import { type Layout, parseSegmentName, type SegmentName, sessionName, TEMPORARY_SUFFIX } from './layout.js';
 import { writeFully } from './write-fully.js';
 
 const COPY_BYTES = 1 << 20;
@@ -138,4 +138,14 @@ export function quarantineStem(name: string): string {
   }
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 16);
   return `${name.slice(0, STEM_BYTES_MAX - 17)}~${hash}`;
+}
+
+/** The segments of a session, by its name on disk, that these names in quarantine/ tell of, whole or the ends of them. */
+export function quarantinedSegments(fileNames: readonly string[], name: string): SegmentName[] {
+  const stem = quarantineStem(name);
+  return fileNames
+    .map((fileName) => SEGMENT.exec(fileName))
+    .filter((match) => match?.[1] === stem)
+    .map((match) => parseSegmentName(match?.[2] ?? ''))
+    .filter((segment) => segment !== null);
 }

@@ -5,6 +5,8 @@ interface Queued {
   /** Bytes of the batch that were written, and that are durable. */
   written: number;
   synced: number;
+  /** Bytes of the batch that were written once, `rewind` or not. */
+  told: number;
   /** Cuts whose segments are sealed. */
   sealed: number;
   /** Frames that were not counted yet. */
@@ -14,9 +16,14 @@ interface Queued {
 const JOINED_BYTES_MAX = 16 * 1024;
 
 /** What has to be done next, in order. */
-export type Step =
-  | { readonly kind: 'write'; readonly batch: Batch; readonly from: number; readonly to: number }
-  | { readonly kind: 'seal'; readonly cut: Cut };
+export type Step = WriteStep | { readonly kind: 'seal'; readonly cut: Cut };
+
+export interface WriteStep {
+  readonly kind: 'write';
+  readonly batch: Batch;
+  readonly from: number;
+  readonly to: number;
+}
 
 /**
  * Batches from the moment they are taken until their bytes are durable.
@@ -54,7 +61,7 @@ export class BatchQueue {
 
   add(batch: Batch): void {
     if (!this.#joined(batch)) {
-      this.#queue.push({ batch, written: 0, synced: 0, sealed: 0, frames: batch.frames });
+      this.#queue.push({ batch, written: 0, synced: 0, told: 0, sealed: 0, frames: batch.frames });
     }
   }
 
@@ -94,19 +101,20 @@ export class BatchQueue {
     return null;
   }
 
+  /** The step `next` gave is done. @returns from where on its bytes were not written before: `rewind` makes some due again */
+  wrote(step: WriteStep): number {
+    const current = this.#current();
+    const from = Math.max(step.from, current.told);
+    current.written = step.to;
+    current.told = Math.max(current.told, step.to);
+    this.#unsyncedBytes += step.to - step.from;
+    return from;
+  }
+
   /** The step `next` gave is done. */
-  done(step: Step): void {
-    const current = this.#queue[this.#at];
-    if (current === undefined) {
-      throw new Error('no step was given');
-    }
-    if (step.kind === 'write') {
-      current.written = step.to;
-      this.#unsyncedBytes += step.to - step.from;
-    } else {
-      current.sealed++;
-      this.synced();
-    }
+  sealed(): void {
+    this.#current().sealed++;
+    this.synced();
   }
 
   /** Everything written is durable. */
@@ -159,6 +167,14 @@ export class BatchQueue {
       }
     }
     return null;
+  }
+
+  #current(): Queued {
+    const current = this.#queue[this.#at];
+    if (current === undefined) {
+      throw new Error('no step was given');
+    }
+    return current;
   }
 
   #count(queued: Queued): void {

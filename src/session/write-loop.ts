@@ -189,12 +189,15 @@ export class WriteLoop implements OpenFileOwner {
       if (step.kind === 'write') {
         await this.#segment.append(step.batch.buffer.bytes, step.from, step.to);
         this.#progress.wrote(step.to - step.from, step.batch.startedAtMs);
-        this.#queue.done(step);
+        const from = this.#queue.wrote(step);
+        if (from < step.to) {
+          this.#context.events.written(this.#source.sessionId, step.batch.buffer.bytes, from, step.to);
+        }
       } else {
         if (step.cut.tally.frames > 0) {
           await this.#segment.seal(step.cut);
         }
-        this.#queue.done(step);
+        this.#queue.sealed();
         this.#reached();
       }
     }

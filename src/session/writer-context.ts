@@ -49,6 +49,11 @@ export interface WriteCounts {
 export interface WriterEvents {
   /** A segment lies under sealing/: what happens next is not the session's business. */
   sealed(segment: SealedSegment): void;
+  /**
+   * The lines in bytes[from, to) are in the session's file: each line once, in order, also when it had to be written again. The
+   * bytes are the room's again when this returns.
+   */
+  written(sessionId: string, bytes: Buffer, from: number, to: number): void;
   /** One fdatasync of a segment took so long. */
   synced(seconds: number): void;
   /** From the arrival of the oldest frame until it was durable. */

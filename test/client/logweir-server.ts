@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '../../src/config.js';
-import { ReadingError } from '../../src/reading/reading-error.js';
 import { SessionReader } from '../../src/reading/session-reader.js';
 import { layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
@@ -58,14 +57,8 @@ export class LogweirServer implements AsyncDisposable {
   async stored(sessionId: string): Promise<StoredFrame[]> {
     const reader = new SessionReader(nodeFiles, layoutOf(this.logDir));
     const chunks: Buffer[] = [];
-    try {
-      for await (const lines of reader.readLines(sessionId)) {
-        chunks.push(lines);
-      }
-    } catch (error) {
-      if (!(error instanceof ReadingError && error.code === 'UNKNOWN_SESSION')) {
-        throw error;
-      }
+    for await (const lines of reader.linesIfAny(sessionId, 0)) {
+      chunks.push(lines);
     }
     const lines = Buffer.concat(chunks).toString().split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line));

@@ -6,7 +6,6 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { SessionReader } from '../../src/reading/session-reader.js';
-import { wholeLines } from '../../src/reading/stored-line.js';
 import { type Layout, layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { encodeFrame } from '../support/frames.js';
@@ -117,7 +116,7 @@ interface Viewer {
 /** A reader that took a chunk and stopped. */
 async function stalledReader(layout: Layout, session: number, afterSeq: number, stored: number): Promise<Viewer> {
   const checklist = new Checklist(session, afterSeq);
-  const chunks = new SessionReader(nodeFiles, layout).readLines(idOf(session), { afterSeq });
+  const chunks = new SessionReader(nodeFiles, layout).linesIfAny(idOf(session), afterSeq);
   const take = async (): Promise<boolean> => {
     const { done, value } = await chunks.next();
     if (done !== true) {
@@ -158,9 +157,14 @@ async function stalledProcess(
       complaint += text.toString();
     });
     const closed = once(child, 'close');
-    for await (const lines of wholeLines(child.stdout)) {
-      checklist.take(lines);
+    let open = Buffer.alloc(0);
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      const bytes = Buffer.concat([open, chunk]);
+      const end = bytes.lastIndexOf(0x0a) + 1;
+      checklist.take(bytes.subarray(0, end));
+      open = bytes.subarray(end);
     }
+    expect(open.length).toBe(0);
     const [code] = await closed;
     expect([code, complaint]).toEqual([0, '']);
   };
@@ -247,9 +251,7 @@ test('slow viewer: ingest goes on unharmed by 100 stalled viewers, and each of t
       const cursor = viewer.checklist.seq;
       await viewer.goOn();
       expect(viewer.checklist.seq).toBeGreaterThanOrEqual(viewer.storedBefore);
-      const rest = new SessionReader(nodeFiles, layout).readLines(idOf(viewer.session), {
-        afterSeq: viewer.checklist.seq,
-      });
+      const rest = new SessionReader(nodeFiles, layout).linesIfAny(idOf(viewer.session), viewer.checklist.seq);
       for await (const chunk of rest) {
         viewer.checklist.take(chunk);
       }

@@ -83,6 +83,7 @@ export async function openSessionRoom(root: string, options: SessionRoomOptions 
     counts,
     events: {
       sealed: (segment) => sealed.push(segment),
+      written: () => undefined,
       synced: () => undefined,
       durable: (seconds) => options.onDurable?.(seconds),
       failed: (_sessionId, error) => failures.push(error.errno),

@@ -1,0 +1,144 @@
+import { type Cursor, cursorAt, goneUpTo, type StoredEvent } from './cursor.js';
+import type { LinesListener, LiveHub } from './live-hub.js';
+import type { LogLines } from './log-events.js';
+import type { FirehoseEvent } from './log-source.js';
+import { ReadingError } from './reading-error.js';
+import type { SessionReader } from './session-reader.js';
+
+const QUEUE_BYTES_MAX = 1 << 20;
+
+/** Lines of a session that were written and are not held any more. */
+interface Missed {
+  afterSeq: number;
+  throughSeq: number;
+}
+
+/**
+ * What was written to any session and was not taken yet, by one consumer.
+ *
+ * *Ordering*: a session's lines are either all in the queue or all missed, so that they come in order. *Bounded*: past
+ * `bytesMax` the queue is given up, and what is kept of each session is two numbers: the files have its lines.
+ */
+export class FirehoseBacklog implements LinesListener {
+  readonly missed = new Map<string, Missed>();
+  readonly #bytesMax: number;
+  #queue: LogLines[] = [];
+  #bytes = 0;
+  #wake: (() => void) | null = null;
+
+  constructor(bytesMax: number = QUEUE_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  written(lines: LogLines): void {
+    const missed = this.missed.get(lines.sessionId);
+    if (missed !== undefined) {
+      missed.throughSeq = lines.lastSeq;
+      return;
+    }
+    this.#queue.push(lines);
+    this.#bytes += lines.bytes.length;
+    if (this.#bytes > this.#bytesMax) {
+      this.#giveUpQueue();
+    }
+    this.wake();
+  }
+
+  /** The oldest lines of the queue; null when it is empty. */
+  next(): LogLines | null {
+    const lines = this.#queue.shift() ?? null;
+    this.#bytes -= lines?.bytes.length ?? 0;
+    return lines;
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = null;
+  }
+
+  /** Resolves when there is something. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #giveUpQueue(): void {
+    const queue = this.#queue;
+    this.#queue = [];
+    this.#bytes = 0;
+    for (const { sessionId, firstSeq, lastSeq } of queue) {
+      const missed = this.missed.get(sessionId);
+      if (missed === undefined) {
+        this.missed.set(sessionId, { afterSeq: firstSeq - 1, throughSeq: lastSeq });
+      } else {
+        missed.throughSeq = lastSeq;
+      }
+    }
+  }
+}
+
+/** What is written to any session from now on. Ends with `signal` alone. @throws ReadingAborted */
+export async function* watchAll(
+  hub: LiveHub,
+  reader: SessionReader,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FirehoseEvent, void> {
+  const backlog = new FirehoseBacklog();
+  const leave = hub.listen(backlog);
+  const wake = (): void => backlog.wake();
+  signal?.addEventListener('abort', wake);
+  try {
+    while (signal?.aborted !== true) {
+      const lines = backlog.next();
+      const [missed] = backlog.missed;
+      if (lines !== null) {
+        yield { kind: 'lines', lines, sessionId: lines.sessionId };
+      } else if (missed !== undefined) {
+        yield* catchUp(reader, backlog, missed[0], missed[1], signal);
+      } else {
+        await backlog.changed();
+      }
+    }
+  } finally {
+    leave();
+    signal?.removeEventListener('abort', wake);
+  }
+}
+
+async function* catchUp(
+  reader: SessionReader,
+  backlog: FirehoseBacklog,
+  sessionId: string,
+  missed: Missed,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FirehoseEvent, void> {
+  const { throughSeq } = missed;
+  const cursor = cursorAt(missed.afterSeq, throughSeq);
+  cursor.isKnown = true;
+  for await (const event of storedEvents(reader, sessionId, cursor, signal)) {
+    yield { ...event, sessionId };
+  }
+  if (missed.throughSeq === throughSeq) {
+    backlog.missed.delete(sessionId);
+  } else {
+    missed.afterSeq = throughSeq;
+  }
+}
+
+/** To whoever watches all sessions, one that cannot be read is a gap in that one. */
+async function* storedEvents(
+  reader: SessionReader,
+  sessionId: string,
+  cursor: Cursor,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StoredEvent, void> {
+  try {
+    yield* reader.read(sessionId, cursor, signal);
+  } catch (error) {
+    if (!(error instanceof ReadingError)) {
+      throw error;
+    }
+  }
+  yield* goneUpTo(cursor.throughSeq, cursor);
+}

@@ -1,0 +1,173 @@
+/**
+ * What was just written, for those who watch.
+ *
+ * *Ordering*: the session room tells of every line once, in order, after it was written to the session's file. A chunk knows the
+ * last line before it, so that a watcher takes it only when it has everything up to there; else it goes back to the file, where
+ * all of it is. Numbers that agents leave out are no gaps here.
+ *
+ * *Bounded*: a watched session keeps its newest chunks, up to 1 MiB, all of them together `bytesMax`; the oldest go. A watcher has
+ * no queue: it is a place in those chunks. Sessions that nobody watches cost a look into a map for each write.
+ */
+import { copiedChunks } from './line-chunks.js';
+import { LiveSession } from './live-session.js';
+import type { Completion, LogLines } from './log-events.js';
+
+const BYTES_MAX = 64 << 20;
+
+/** Hears of all sessions' lines. */
+export interface LinesListener {
+  written(lines: LogLines): void;
+}
+
+/** Somebody's view of a session from now on. */
+export interface Watch extends Disposable {
+  /** What CompleteSession was told since then. */
+  readonly completion: Completion | null;
+  /** Of the last line that was written since the session is watched; 0 when none was. */
+  readonly lastSeq: number;
+  /** As LiveSession has it. */
+  take(seq: number): LogLines | 'behind' | null;
+  /** Resolves at the next change, or when `signal` aborts. */
+  changed(signal: AbortSignal | undefined): Promise<void>;
+}
+
+interface Watched {
+  readonly session: LiveSession;
+  watchers: number;
+}
+
+export class LiveHub {
+  readonly #bytesMax: number;
+  readonly #sessions = new Map<string, Watched>();
+  readonly #listeners = new Set<LinesListener>();
+  /** With chunks; the one that lost one last is at the end. */
+  readonly #holding = new Set<LiveSession>();
+  #bytes = 0;
+
+  constructor(bytesMax: number = BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get watchedSessions(): number {
+    return this.#sessions.size;
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** In chunks of all watched sessions. */
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
+  /** The whole lines in bytes[from, to) are in the file; `bytes` is the caller's again when this returns. */
+  written(sessionId: string, bytes: Buffer, from: number, to: number): void {
+    const watched = this.#sessions.get(sessionId);
+    if (watched === undefined && this.#listeners.size === 0) {
+      return;
+    }
+    const chunks = copiedChunks(sessionId, bytes, from, to);
+    if (watched !== undefined) {
+      this.#add(watched.session, chunks);
+    }
+    for (const listener of this.#listeners) {
+      for (const lines of chunks) {
+        listener.written(lines);
+      }
+    }
+  }
+
+  /** Behind the session's last line. */
+  completed(sessionId: string, completion: Completion): void {
+    const session = this.#sessions.get(sessionId)?.session;
+    if (session !== undefined) {
+      session.completion = completion;
+      session.wake();
+    }
+  }
+
+  /** Lines that are written from now on. */
+  watch(sessionId: string): Watch {
+    const watched = this.#sessions.get(sessionId) ?? { session: new LiveSession(), watchers: 0 };
+    this.#sessions.set(sessionId, watched);
+    watched.watchers++;
+    const { session } = watched;
+    let isOpen = true;
+    return {
+      get completion() {
+        return session.completion;
+      },
+      get lastSeq() {
+        return session.lastSeq;
+      },
+      take: (seq) => session.take(seq),
+      changed: (signal) => changed(session, signal),
+      [Symbol.dispose]: () => {
+        if (isOpen) {
+          isOpen = false;
+          this.#leave(sessionId, watched);
+        }
+      },
+    };
+  }
+
+  /** @returns what ends it */
+  listen(listener: LinesListener): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  #leave(sessionId: string, watched: Watched): void {
+    watched.watchers--;
+    if (watched.watchers === 0) {
+      this.#sessions.delete(sessionId);
+      this.#holding.delete(watched.session);
+      this.#bytes -= watched.session.bytes;
+    }
+  }
+
+  #add(session: LiveSession, chunks: readonly LogLines[]): void {
+    this.#bytes -= session.bytes;
+    session.add(chunks);
+    this.#bytes += session.bytes;
+    this.#holding.add(session);
+    for (const oldest of this.#holding) {
+      if (this.#bytes <= this.#bytesMax) {
+        break;
+      }
+      this.#dropOldestOf(oldest);
+    }
+    session.wake();
+  }
+
+  #dropOldestOf(session: LiveSession): void {
+    this.#bytes -= session.bytes;
+    session.dropOldest();
+    this.#bytes += session.bytes;
+    this.#holding.delete(session);
+    if (session.bytes > 0) {
+      this.#holding.add(session);
+    }
+  }
+}
+
+function changed(session: LiveSession, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
+    const aborted = (): void => {
+      leave();
+      resolve();
+    };
+    const leave = session.wait(() => {
+      signal?.removeEventListener('abort', aborted);
+      resolve();
+    });
+    signal?.addEventListener('abort', aborted, { once: true });
+  });
+}

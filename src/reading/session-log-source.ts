@@ -1,0 +1,153 @@
+/**
+ * The one reader: a session's stored lines, then those that are being written.
+ *
+ * *Ordering*: the watch begins before the files are read for the last time, so every line is in the one or the other; a line that is
+ * in both is passed over by its seq. Live lines are taken only behind the line they follow; whoever is too slow for what the hub
+ * holds goes back to the files from its cursor, as often as need be.
+ *
+ * *Pull*: nothing is read ahead of whoever asks. All that a reader holds between two events is its cursor, its place in the hub
+ * and the chunk that it gave out.
+ */
+import { type Cursor, cursorAt, goneUpTo, type StoredEvent } from './cursor.js';
+import { watchAll } from './firehose.js';
+import type { LiveHub, Watch } from './live-hub.js';
+import type { Completion, LogEvent } from './log-events.js';
+import type { FirehoseEvent, LineFilter, LogSource, ReadRequest } from './log-source.js';
+import { ReadingAborted } from './read-places.js';
+import type { SessionReader } from './session-reader.js';
+
+export interface SessionLogSourceOptions {
+  readonly reader: SessionReader;
+  readonly hub: LiveHub;
+  /** What CompleteSession was told last; null when it never was. Asked after the watch has begun. */
+  readonly completionOf: (sessionId: string) => Promise<Completion | null>;
+}
+
+export class SessionLogSource implements LogSource {
+  readonly #reader: SessionReader;
+  readonly #hub: LiveHub;
+  readonly #completionOf: SessionLogSourceOptions['completionOf'];
+
+  constructor({ reader, hub, completionOf }: SessionLogSourceOptions) {
+    this.#reader = reader;
+    this.#hub = hub;
+    this.#completionOf = completionOf;
+  }
+
+  async *read(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void> {
+    const events = request.follow === true ? this.#follow(sessionId, request) : this.#history(sessionId, request);
+    yield* untilAborted(filtered(events, request.filter ?? null), request.signal);
+  }
+
+  watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void> {
+    const { filter = null, signal } = request;
+    return untilAborted(filtered(watchAll(this.#hub, this.#reader, signal), filter), signal);
+  }
+
+  async *#history(sessionId: string, { afterSeq = 0, tail, signal }: ReadRequest): AsyncGenerator<LogEvent, void> {
+    // In this order: what it names was stored before, so it is seen, or gone.
+    const completion = await this.#completionOf(sessionId);
+    // What is written from here on is not waited for.
+    const stored = await this.#reader.tailRange(sessionId, tail ?? 0, signal);
+    const cursor = cursorAt(tail === undefined ? afterSeq : stored.afterSeq, stored.throughSeq);
+    let lastSeq = stored.throughSeq;
+    for await (const event of this.#reader.read(sessionId, cursor, signal)) {
+      lastSeq = event.kind === 'gap' ? Math.max(lastSeq, event.lastSeq) : lastSeq;
+      yield event;
+    }
+    if (completion === null || stored.throughSeq > completion.lastSeq) {
+      yield { kind: 'end', lastSeq, completion: null };
+      return;
+    }
+    yield* goneUpTo(completion.lastSeq, cursor);
+    yield { kind: 'end', lastSeq: completion.lastSeq, completion };
+  }
+
+  async *#follow(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void> {
+    const { afterSeq = 0, tail, signal } = request;
+    using watch = this.#hub.watch(sessionId);
+    const cursor = cursorAt(
+      tail === undefined ? afterSeq : (await this.#reader.tailRange(sessionId, tail, signal)).afterSeq,
+    );
+    yield* this.#catchUp(sessionId, cursor, watch, signal);
+    const stored = await this.#completionOf(sessionId);
+    let judged: Completion | null = null;
+    while (signal?.aborted !== true) {
+      const lines = watch.take(cursor.seq);
+      const completion = watch.completion ?? stored;
+      if (lines === 'behind') {
+        yield* this.#catchUp(sessionId, cursor, watch, signal);
+      } else if (lines !== null) {
+        cursor.seq = lines.lastSeq;
+        yield { kind: 'lines', lines };
+      } else if (completion !== judged) {
+        judged = completion;
+        if (completion !== null && (await this.#isOver(sessionId, completion, watch, signal))) {
+          yield* this.#catchUp(sessionId, cursor, watch, signal);
+          yield* goneUpTo(completion.lastSeq, cursor);
+          yield { kind: 'end', lastSeq: completion.lastSeq, completion };
+          return;
+        }
+      } else {
+        await watch.changed(signal);
+      }
+    }
+  }
+
+  /** What the files have; and what was written before they were looked at, and is in none of them, is gone. */
+  async *#catchUp(
+    sessionId: string,
+    cursor: Cursor,
+    watch: Watch,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEvent, void> {
+    const written = watch.lastSeq;
+    yield* this.#reader.read(sessionId, cursor, signal);
+    yield* goneUpTo(written, cursor);
+  }
+
+  /** Lines above the completion's last one have opened the session again. */
+  async #isOver(
+    sessionId: string,
+    completion: Completion,
+    watch: Watch,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { throughSeq } = await this.#reader.tailRange(sessionId, 0, signal);
+    return Math.max(throughSeq, watch.lastSeq) <= completion.lastSeq;
+  }
+}
+
+async function* filtered<Event extends LogEvent>(
+  events: AsyncGenerator<Event, void>,
+  filter: LineFilter | null,
+): AsyncGenerator<Event, void> {
+  for await (const event of events) {
+    if (event.kind !== 'lines' || filter === null) {
+      yield event;
+      continue;
+    }
+    const lines = await filter.select(event.lines);
+    if (lines !== null) {
+      yield { ...event, lines };
+    }
+  }
+}
+
+async function* untilAborted<Event>(
+  events: AsyncGenerator<Event, void>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Event, void> {
+  try {
+    for await (const event of events) {
+      if (signal?.aborted === true) {
+        return;
+      }
+      yield event;
+    }
+  } catch (error) {
+    if (!(error instanceof ReadingAborted)) {
+      throw error;
+    }
+  }
+}
