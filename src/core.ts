@@ -25,6 +25,8 @@ import type { Metrics } from './telemetry/metrics.js';
 import { repairReport } from './telemetry/repair-report.js';
 import { StorageFailures } from './telemetry/storage-failures.js';
 
+const SETTLE_PAUSE_MS = 250;
+
 export type CoreConfig = Pick<
   Config,
   | 'logDir'
@@ -180,6 +182,7 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
       reader: new SessionReader(files, layout),
       hub,
       completionOf: () => Promise.resolve(null),
+      settled: (sessionId) => settled(sessionId, sessions.registry, clock),
     }),
     start() {
       sessions.start();
@@ -192,6 +195,19 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
       return failed;
     },
   };
+}
+
+/** Resolves when what a session took is durable, however long the disk fails. */
+async function settled(sessionId: string, registry: SessionRegistry, clock: Clock): Promise<void> {
+  for (;;) {
+    try {
+      await registry.whenDurable(sessionId);
+      return;
+    } catch {
+      // The session goes on trying, and says so in the log.
+      await new Promise<void>((resolve) => clock.after(SETTLE_PAUSE_MS, resolve));
+    }
+  }
 }
 
 async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {

@@ -48,7 +48,12 @@ export function registerCat(program: Command, io: CommandIo): void {
     .action(async (sessionId: string, options: CatOptions) => {
       const reader = new SessionReader(nodeFiles, await logDirLayout(options, io));
       // Nobody writes here: there is nothing to follow, and a completion would change nothing of the lines.
-      const logs = new SessionLogSource({ reader, hub: new LiveHub(), completionOf: () => Promise.resolve(null) });
+      const logs = new SessionLogSource({
+        reader,
+        hub: new LiveHub(),
+        completionOf: () => Promise.resolve(null),
+        settled: () => Promise.resolve(),
+      });
       await inOneSentence(cat(logs, sessionId, options, io));
     });
 }

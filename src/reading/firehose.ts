@@ -3,7 +3,6 @@ import type { LinesListener, LiveHub } from './live-hub.js';
 import type { LogLines } from './log-events.js';
 import type { FirehoseEvent } from './log-source.js';
 import { ReadingError } from './reading-error.js';
-import type { SessionReader } from './session-reader.js';
 
 const QUEUE_BYTES_MAX = 1 << 20;
 
@@ -78,10 +77,15 @@ export class FirehoseBacklog implements LinesListener {
   }
 }
 
+/** What the files have of a session behind a cursor; lines were written up to `written`. */
+export interface ReadUpTo {
+  (sessionId: string, written: number, cursor: Cursor): AsyncGenerator<StoredEvent, void>;
+}
+
 /** What is written to any session from now on. Ends with `signal` alone. @throws ReadingAborted */
 export async function* watchAll(
   hub: LiveHub,
-  reader: SessionReader,
+  readUpTo: ReadUpTo,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FirehoseEvent, void> {
   const backlog = new FirehoseBacklog();
@@ -95,7 +99,7 @@ export async function* watchAll(
       if (lines !== null) {
         yield { kind: 'lines', lines, sessionId: lines.sessionId };
       } else if (missed !== undefined) {
-        yield* catchUp(reader, backlog, missed[0], missed[1], signal);
+        yield* catchUp(readUpTo, backlog, missed[0], missed[1]);
       } else {
         await backlog.changed();
       }
@@ -107,38 +111,30 @@ export async function* watchAll(
 }
 
 async function* catchUp(
-  reader: SessionReader,
+  readUpTo: ReadUpTo,
   backlog: FirehoseBacklog,
   sessionId: string,
   missed: Missed,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<FirehoseEvent, void> {
   const { throughSeq } = missed;
   const cursor = cursorAt(missed.afterSeq, throughSeq);
   cursor.isKnown = true;
-  for await (const event of storedEvents(reader, sessionId, cursor, signal)) {
-    yield { ...event, sessionId };
+  try {
+    for await (const event of readUpTo(sessionId, throughSeq, cursor)) {
+      yield { ...event, sessionId };
+    }
+  } catch (error) {
+    // To whoever watches all sessions, one that cannot be read is a gap in that one.
+    if (!(error instanceof ReadingError)) {
+      throw error;
+    }
+    for (const event of goneUpTo(throughSeq, cursor)) {
+      yield { ...event, sessionId };
+    }
   }
   if (missed.throughSeq === throughSeq) {
     backlog.missed.delete(sessionId);
   } else {
     missed.afterSeq = throughSeq;
   }
-}
-
-/** To whoever watches all sessions, one that cannot be read is a gap in that one. */
-async function* storedEvents(
-  reader: SessionReader,
-  sessionId: string,
-  cursor: Cursor,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<StoredEvent, void> {
-  try {
-    yield* reader.read(sessionId, cursor, signal);
-  } catch (error) {
-    if (!(error instanceof ReadingError)) {
-      throw error;
-    }
-  }
-  yield* goneUpTo(cursor.throughSeq, cursor);
 }

@@ -13,7 +13,7 @@ import { watchAll } from './firehose.js';
 import type { LiveHub, Watch } from './live-hub.js';
 import type { Completion, LogEvent } from './log-events.js';
 import type { FirehoseEvent, LineFilter, LogSource, ReadRequest } from './log-source.js';
-import { ReadingAborted } from './read-places.js';
+import { ReadingAborted, unlessAborted } from './read-places.js';
 import type { SessionReader } from './session-reader.js';
 
 export interface SessionLogSourceOptions {
@@ -21,17 +21,24 @@ export interface SessionLogSourceOptions {
   readonly hub: LiveHub;
   /** What CompleteSession was told last; null when it never was. Asked after the watch has begun. */
   readonly completionOf: (sessionId: string) => Promise<Completion | null>;
+  /**
+   * Resolves when every line that was written so far is in the session's files to stay: a failed sync takes lines out of them for a
+   * moment, to be written again.
+   */
+  readonly settled: (sessionId: string) => Promise<void>;
 }
 
 export class SessionLogSource implements LogSource {
   readonly #reader: SessionReader;
   readonly #hub: LiveHub;
   readonly #completionOf: SessionLogSourceOptions['completionOf'];
+  readonly #settled: SessionLogSourceOptions['settled'];
 
-  constructor({ reader, hub, completionOf }: SessionLogSourceOptions) {
+  constructor({ reader, hub, completionOf, settled }: SessionLogSourceOptions) {
     this.#reader = reader;
     this.#hub = hub;
     this.#completionOf = completionOf;
+    this.#settled = settled;
   }
 
   async *read(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void> {
@@ -41,7 +48,9 @@ export class SessionLogSource implements LogSource {
 
   watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void> {
     const { filter = null, signal } = request;
-    return untilAborted(filtered(watchAll(this.#hub, this.#reader, signal), filter), signal);
+    const readUpTo = (sessionId: string, written: number, cursor: Cursor) =>
+      this.#readUpTo(sessionId, written, cursor, signal);
+    return untilAborted(filtered(watchAll(this.#hub, readUpTo, signal), filter), signal);
   }
 
   async *#history(sessionId: string, { afterSeq = 0, tail, signal }: ReadRequest): AsyncGenerator<LogEvent, void> {
@@ -94,16 +103,28 @@ export class SessionLogSource implements LogSource {
     }
   }
 
-  /** What the files have; and what was written before they were looked at, and is in none of them, is gone. */
-  async *#catchUp(
+  #catchUp(
     sessionId: string,
     cursor: Cursor,
     watch: Watch,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoredEvent, void> {
-    const written = watch.lastSeq;
+    return this.#readUpTo(sessionId, watch.lastSeq, cursor, signal);
+  }
+
+  /** What the files have. @param written lines were written up to there: those that are in no file are gone */
+  async *#readUpTo(
+    sessionId: string,
+    written: number,
+    cursor: Cursor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEvent, void> {
     yield* this.#reader.read(sessionId, cursor, signal);
-    yield* goneUpTo(written, cursor);
+    if (cursor.seq < written) {
+      await unlessAborted(this.#settled(sessionId), signal);
+      yield* this.#reader.read(sessionId, cursor, signal);
+      yield* goneUpTo(written, cursor);
+    }
   }
 
   /** Lines above the completion's last one have opened the session again. */

@@ -96,6 +96,12 @@ export class SessionRegistry {
     return position;
   }
 
+  /** Resolves when every line that a session took is as durable as LOG_FSYNC promises. @throws StorageError when that failed */
+  async whenDurable(sessionId: string): Promise<void> {
+    const writer = this.get(sessionId);
+    await writer?.loop.whenDurable(writer.mark);
+  }
+
   /** Starts rotation by time and background syncs. */
   start(flushIntervalMs: number): void {
     const { clock, fsync } = this.#context;

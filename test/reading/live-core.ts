@@ -32,6 +32,7 @@ export class LiveCore implements AsyncDisposable {
       reader: this.reader,
       hub: core.hub,
       completionOf: (sessionId) => Promise.resolve(this.#completions.get(sessionId) ?? null),
+      settled: (sessionId) => core.sessions.registry.whenDurable(sessionId),
     });
   }
 
