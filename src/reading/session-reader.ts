@@ -122,6 +122,9 @@ export class SessionReader {
       }
       yield* this.#gapsBefore(sessionId, behind.firstSeq, { before, behind }, cursor, signal);
       yield* this.#segment(sessionId, behind, cursor, signal);
+      if (cursor.seq < behind.lastSeq) {
+        return true;
+      }
       before = behind;
     }
     if (!plan.isWhole) {
