@@ -117,7 +117,7 @@ export class SessionReader {
     cursor.expect(plan.segments);
     let before = plan.before;
     for (const behind of plan.segments) {
-      if (cursor.isAtEnd || behind.firstSeq > cursor.throughSeq) {
+      if (behind.state !== 'removed' && (cursor.isAtEnd || behind.firstSeq > cursor.throughSeq)) {
         return true;
       }
       yield* this.#gapsBefore(sessionId, behind.firstSeq, { before, behind }, cursor, signal);

@@ -22,6 +22,7 @@ export class LiveCore implements AsyncDisposable {
   readonly reader: SessionReader;
   readonly logs: SessionLogSource;
   readonly #completions = new Map<string, Completion>();
+  #closing: Promise<unknown> | null = null;
 
   private constructor(core: Core, layout: Layout, files: Files) {
     this.core = core;
@@ -92,8 +93,13 @@ export class LiveCore implements AsyncDisposable {
     return completion;
   }
 
+  async close(): Promise<void> {
+    this.#closing ??= this.core.drain();
+    await this.#closing;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.core.drain();
+    await this.close();
     await rm(this.layout.root, { recursive: true, force: true });
   }
 }
