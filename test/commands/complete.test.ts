@@ -135,17 +135,18 @@ describe('logweir run completes its session', () => {
   it('when the server was away at the end and came back', async () => {
     await using own = await LogweirServer.start();
     const command = new CommandRun();
-    const end = join(own.logDir, 'end');
-    const script = `echo a; ${waitFor(end)}; exit 2`;
+    const [go, end] = [join(own.logDir, 'go'), join(own.logDir, 'end')];
+    const script = `echo a; ${waitFor(go)}; echo b; ${waitFor(end)}; exit 2`;
     const argv = ['run', '--session', 's', '--server', own.address, '--', 'sh', '-c', script];
     const running = command.run(registerRun, argv);
     await expect.poll(async () => (await own.stored('s')).length, { timeout: 30_000 }).toBe(1);
     await own.stop();
+    await writeFile(go, '');
     await expect.poll(() => command.stderr.text, { timeout: 30_000 }).toContain('away');
     await writeFile(end, '');
     await own.listen();
     expect((await running).code).toBe(2);
     using its = new ReaderClient(own.address);
-    expect(await its.session('s')).toMatchObject({ status: 'failed', exit_code: 2 });
+    expect(await its.session('s')).toMatchObject({ status: 'failed', exit_code: 2, last_seq: 2 });
   });
 });
