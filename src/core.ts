@@ -73,7 +73,7 @@ export interface Core {
   /** Where every door reads sessions. */
   readonly logs: LogSource;
   /** How sessions ended, and who is told. */
-  readonly completions: Pick<Completions, 'of' | 'latest' | 'onCompleted'>;
+  readonly completions: Pick<Completions, 'of' | 'onCompleted'>;
   /**
    * The session is over: all of its lines are sealed, and how it ended is durable, when it resolves.
    * @param signal when it is aborted before its turn, nothing is done
@@ -191,7 +191,6 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
     clock,
     pipeline,
     seal: (sessionId) => registry.seal(sessionId, 'complete'),
-    lastSeqTaken: (sessionId) => registry.get(sessionId)?.lastSeq ?? null,
   });
   completions.onCompleted((sessionId, completion) => hub.completed(sessionId, completion));
   adopt(recovered, registry, pipeline, clock);

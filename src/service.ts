@@ -111,7 +111,7 @@ async function startLocked(
     newIntake: (flow) => sessions.newIntake(flow),
     sessions: {
       position: (sessionId, producerId) => sessions.registry.position(sessionId, producerId),
-      latestCompletion: (sessionId) => core.completions.latest(sessionId),
+      completionOf: (sessionId) => core.completions.of(sessionId),
       summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
     },
     completeSession: (sessionId, status, exitCode, signal) => core.completeSession(sessionId, status, exitCode, signal),

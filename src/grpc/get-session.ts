@@ -20,8 +20,8 @@ export const GET_SESSION_BYTES_MAX = 4096;
 export interface SessionSources {
   /** Durable when it resolves; `lastSeq` 0 for a session that nothing is known of. @throws StorageError */
   position(sessionId: string, producerId: string): Promise<SessionPosition>;
-  /** How it ended last; it goes on when it has lines above that. */
-  latestCompletion(sessionId: string): Promise<Completion | null>;
+  /** What was told last of its end; it goes on since then when it has lines above that. */
+  completionOf(sessionId: string): Promise<Completion | null>;
   /** What can be read of it; null when that is nothing. */
   summarize(sessionId: string): Promise<SessionSummary | null>;
 }
@@ -51,7 +51,7 @@ async function infoFor(bytes: Buffer, sources: SessionSources): Promise<SessionI
     return invalidRequest(request);
   }
   const { session_id: sessionId, producer_id: producerId } = request;
-  const completion = await sources.latestCompletion(sessionId);
+  const completion = await sources.completionOf(sessionId);
   const position = await sources.position(sessionId, producerId);
   if (position.lastSeq === 0) {
     return unknownSession();

@@ -24,15 +24,8 @@ import {
 } from '../segment/completion-record.js';
 import { writeFileDurably } from '../segment/durable-file.js';
 import type { Files } from '../segment/files.js';
-import {
-  type Layout,
-  parseSegmentName,
-  sealingDirectory,
-  sessionDirectory,
-  sessionName,
-  TEMPORARY_SUFFIX,
-} from '../segment/layout.js';
-import { listSessionDirectory, makeSessionDirectory } from '../segment/session-directory.js';
+import { type Layout, sessionName, TEMPORARY_SUFFIX } from '../segment/layout.js';
+import { makeSessionDirectory } from '../segment/session-directory.js';
 import { errnoOf } from './sealing-error.js';
 import type { SealingPipeline } from './sealing-pipeline.js';
 import { Turns } from './turns.js';
@@ -47,8 +40,6 @@ export interface CompletionsOptions {
    * session that nothing is known of.
    */
   readonly seal: (sessionId: string) => Promise<number>;
-  /** The last seq taken of a session that is held in memory, else null. */
-  readonly lastSeqTaken: (sessionId: string) => number | null;
 }
 
 export type CompletionOutcome =
@@ -77,14 +68,11 @@ export class Completions {
     this.#onCompleted = listener;
   }
 
-  /** How the session ended; null for one that goes on, or is unknown. @throws ManifestTooNew, or the error of the disk */
+  /**
+   * What was told last of a session's end; null when nothing ever was. It goes on since then when it has lines above `lastSeq`.
+   * @throws ManifestTooNew, or the error of the disk
+   */
   async of(sessionId: string): Promise<Completion | null> {
-    const latest = await this.latest(sessionId);
-    return latest !== null && (await this.#lastSeqOf(sessionId)) <= latest.lastSeq ? latest : null;
-  }
-
-  /** How it ended last, whether or not it goes on since then: its lines above `lastSeq` tell. @throws as `of` */
-  async latest(sessionId: string): Promise<Completion | null> {
     const { files, layout, pipeline } = this.#options;
     const pending = pipeline.newestCompletion(sessionId);
     if (pending !== null) {
@@ -137,7 +125,7 @@ export class Completions {
     if (lastSeq === 0) {
       return { kind: 'unknown' };
     }
-    const stored = await this.latest(sessionId);
+    const stored = await this.of(sessionId);
     if (stored !== null && stored.lastSeq >= lastSeq) {
       const isSame = stored.status === status && stored.exitCode === exitCode;
       return isSame ? { kind: 'completed', completion: stored, isNew: false } : { kind: 'conflict', stored };
@@ -188,21 +176,5 @@ export class Completions {
         }
       }
     }
-  }
-
-  /** The names of files say it of a session that nothing is held of. Listed in the direction in which segments move. */
-  async #lastSeqOf(sessionId: string): Promise<number> {
-    const { files, layout, lastSeqTaken } = this.#options;
-    const taken = lastSeqTaken(sessionId);
-    if (taken !== null) {
-      return taken;
-    }
-    let lastSeq = 0;
-    for (const directory of [sealingDirectory(layout, sessionId), sessionDirectory(layout, sessionId)]) {
-      for (const fileName of await listSessionDirectory(files, directory)) {
-        lastSeq = Math.max(lastSeq, parseSegmentName(fileName)?.lastSeq ?? 0);
-      }
-    }
-    return lastSeq;
   }
 }

@@ -30,7 +30,7 @@ async function open(logDir: string, idleSeconds = 300): Promise<Core & { take(se
   return { ...core, take };
 }
 
-test('of a session it is told how it ended, at once, until a line comes, and by files alone as well', async () => {
+test('what was told last of a session is known at once, of its files alone as well, and after a restart', async () => {
   await using directory = await temporaryDirectory();
   const core = await open(directory.path, 1);
   const heard: [string, Completion][] = [];
@@ -46,13 +46,11 @@ test('of a session it is told how it ended, at once, until a line comes, and by 
   expect(await core.completeSession('nobody', 'failed', null)).toEqual({ kind: 'unknown' });
   expect(heard).toEqual([['s', first]]);
 
+  // Whoever asks has seen the line above it.
   await core.take('s');
-  expect([await core.completions.of('s'), await core.completions.latest('s')]).toEqual([null, first]);
-  // Nothing of it is held in memory any more: the names of its files say that it went on.
+  expect(await core.completions.of('s')).toEqual(first);
   await expect.poll(() => core.sessions.registry.size, { timeout: 30_000 }).toBe(0);
-  expect(await core.completions.of('s')).toBe(null);
   await core.pipeline.whenIdle();
-  expect(await core.completions.of('s')).toBe(null);
   expect(await core.completeSession('s', 'completed', 0)).toMatchObject({ kind: 'completed' });
   const second = { status: 'completed', exitCode: 0, lastSeq: 2 };
   expect(await core.completions.of('s')).toEqual(second);
@@ -62,6 +60,35 @@ test('of a session it is told how it ended, at once, until a line comes, and by 
   const again = await open(directory.path);
   expect(await again.completions.of('s')).toEqual(second);
   await again.drain();
+});
+
+test('whoever follows a session is told its end, and a session that goes on has none', async () => {
+  await using directory = await temporaryDirectory();
+  const core = await open(directory.path);
+  await core.take('s');
+  const ends = async (follow: boolean): Promise<object[]> => {
+    const events: object[] = [];
+    for await (const event of core.logs.read('s', { follow })) {
+      if (event.kind !== 'lines') {
+        events.push(event);
+      }
+    }
+    return events;
+  };
+  expect(await ends(false)).toEqual([{ kind: 'end', lastSeq: 1, completion: null }]);
+  const following = [ends(true), ends(true)];
+  await core.completeSession('s', 'failed', 3);
+  const end = { kind: 'end', lastSeq: 1, completion: { status: 'failed', exitCode: 3, lastSeq: 1 } };
+  expect(await Promise.all(following)).toEqual([[end], [end]]);
+  expect([await ends(true), await ends(false)]).toEqual([[end], [end]]);
+  await core.take('s');
+  expect(await ends(false)).toEqual([{ kind: 'end', lastSeq: 2, completion: null }]);
+  const again = ends(true);
+  await core.completeSession('s', 'completed', null);
+  expect(await again).toEqual([
+    { kind: 'end', lastSeq: 2, completion: { status: 'completed', exitCode: null, lastSeq: 2 } },
+  ]);
+  await core.drain();
 });
 
 test('what is being completed while the core drains is done, or was not begun', async () => {
