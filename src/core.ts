@@ -5,6 +5,7 @@ import type { LogSource } from './reading/log-source.js';
 import { SessionLogSource } from './reading/session-log-source.js';
 import { SessionReader } from './reading/session-reader.js';
 import { Announcer, type Publisher } from './sealing/announcer.js';
+import { type CompletionOutcome, Completions } from './sealing/completions.js';
 import type { Compressor } from './sealing/compressor.js';
 import { Outbox } from './sealing/outbox.js';
 import { SealingPipeline } from './sealing/sealing-pipeline.js';
@@ -19,7 +20,7 @@ import type { SessionRegistry } from './session/session-registry.js';
 import { Sessions } from './session/sessions.js';
 import type { ReadLines } from './session/stored-lookups.js';
 import type { SessionHistory } from './session/writer-context.js';
-import { historyError, writerEvents } from './storage-events.js';
+import { completionError, historyError, writerEvents } from './storage-events.js';
 import type { Logger } from './telemetry/logger.js';
 import type { Metrics } from './telemetry/metrics.js';
 import { repairReport } from './telemetry/repair-report.js';
@@ -71,6 +72,19 @@ export interface Core {
   readonly hub: LiveHub;
   /** Where every door reads sessions. */
   readonly logs: LogSource;
+  /** How sessions ended, and who is told. */
+  readonly completions: Pick<Completions, 'of' | 'onCompleted'>;
+  /**
+   * The session is over: all of its lines are sealed, and how it ended is durable, when it resolves.
+   * @param signal when it is aborted before its turn, nothing is done
+   * @throws StorageError: whether it is completed is not known; ManifestTooNew; the signal's reason
+   */
+  completeSession(
+    sessionId: string,
+    status: string,
+    exitCode: number | null,
+    signal?: AbortSignal,
+  ): Promise<CompletionOutcome>;
   /** Starts what works by itself: rotation by time, background syncs, announcing. */
   start(): void;
   /**
@@ -170,7 +184,16 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
       }),
   });
   closeOneFile = (named) => sessions.closeOneFile(named);
-  adopt(recovered, sessions.registry, pipeline, clock);
+  const { registry } = sessions;
+  const completions = new Completions({
+    files,
+    layout,
+    clock,
+    pipeline,
+    seal: (sessionId) => registry.seal(sessionId, 'complete'),
+  });
+  completions.onCompleted((sessionId, completion) => hub.completed(sessionId, completion));
+  adopt(recovered, registry, pipeline, clock);
   return {
     files,
     sessions,
@@ -181,15 +204,29 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
     logs: new SessionLogSource({
       reader: new SessionReader(files, layout),
       hub,
-      completionOf: () => Promise.resolve(null),
+      completionOf: (sessionId) => completions.of(sessionId),
       settled: (sessionId) => settled(sessionId, sessions.registry, clock),
     }),
+    completions,
+    async completeSession(sessionId, status, exitCode, signal) {
+      try {
+        const outcome = await completions.complete(sessionId, status, exitCode, signal);
+        if (outcome.kind === 'completed' && outcome.isNew) {
+          metrics.completions.inc();
+        }
+        return outcome;
+      } catch (error) {
+        throw completionError(sessionId, error, logger, metrics);
+      }
+    },
     start() {
       sessions.start();
       announcer?.start();
     },
     async drain() {
-      const failed = await sessions.registry.drain();
+      const failed = await registry.drain();
+      // What they seal is the pipeline's yet.
+      await completions.settled();
       await pipeline.close();
       await announcer?.close();
       return failed;
@@ -213,17 +250,28 @@ async function settled(sessionId: string, registry: SessionRegistry, clock: Cloc
 async function recover(files: Files, layout: Layout, logger: Logger, report: RepairReport): Promise<Recovered> {
   const startedAt = performance.now();
   const recovered = await new Recovery(files, layout, report).run();
-  const { active, sealed } = recovered;
+  const { active, sealed, completions } = recovered;
   const ms = Math.round(performance.now() - startedAt);
-  logger.info({ active: active.length, sealed: sealed.length, ms }, 'recovered');
+  logger.info({ active: active.length, sealed: sealed.length, completions: completions.length, ms }, 'recovered');
   return recovered;
 }
 
 function adopt(recovered: Recovered, registry: SessionRegistry, pipeline: SealingPipeline, clock: Clock): void {
   const nowMs = clock.monotonicMs();
   const wallMs = clock.wallMs();
-  for (const segment of recovered.sealed) {
-    pipeline.accept(segment);
+  // Within a session by seq, and a completion behind the last segment that it completes.
+  const inOrder = [
+    ...recovered.sealed.map((segment) => ({
+      lastSeq: segment.summary.lastSeq,
+      accept: () => pipeline.accept(segment),
+    })),
+    ...recovered.completions.map((record) => ({
+      lastSeq: record.last_seq,
+      accept: () => pipeline.acceptCompletion(record),
+    })),
+  ].toSorted((a, b) => a.lastSeq - b.lastSeq);
+  for (const { accept } of inOrder) {
+    accept();
   }
   for (const { summary, createdAtMs, modifiedAtMs } of recovered.active) {
     registry.adopt(summary.sessionId, {

@@ -111,8 +111,10 @@ async function startLocked(
     newIntake: (flow) => sessions.newIntake(flow),
     sessions: {
       position: (sessionId, producerId) => sessions.registry.position(sessionId, producerId),
+      completionOf: (sessionId) => core.completions.of(sessionId),
       summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
     },
+    completeSession: (sessionId, status, exitCode, signal) => core.completeSession(sessionId, status, exitCode, signal),
     logger,
     metrics,
   });

@@ -15,6 +15,17 @@ export function historyError(session: string, cause: unknown, logger: Logger, me
   return error;
 }
 
+/** What failed in the session's own file was logged there. */
+export function completionError(session: string, cause: unknown, logger: Logger, metrics: Metrics): unknown {
+  if (!isSystemError(cause)) {
+    return cause;
+  }
+  const error = StorageError.from(cause);
+  metrics.diskErrors.inc({ code: error.errno });
+  logger.error({ code: error.errno, session, reason: cause.message }, `a completion can't be stored: ${error.message}`);
+  return error;
+}
+
 export function writerEvents(
   metrics: Metrics,
   failures: StorageFailures,

@@ -86,7 +86,7 @@ describe('the command line', () => {
   it('ends with 0 for help and version, on stdout', async () => {
     const help = await run(['--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
-    for (const verb of ['serve', 'config', 'run', 'send', 'ls', 'cat']) {
+    for (const verb of ['serve', 'config', 'run', 'send', 'complete', 'ls', 'cat', 'verify']) {
       expect(help.stdout).toMatch(new RegExp(`^ {2}${verb}\\b`, 'm'));
     }
     const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

@@ -114,10 +114,12 @@ afterAll(async () => {
 test('the first five minutes: install, start, run a command, look', { timeout: 300_000 }, async () => {
   await start(block('npm ci && npm start'));
   shell(block('npx logweir run --session build'));
+  await expect.poll(() => shell('ls logs/sealing'), { timeout: 60_000 }).toBe('');
   const looked = shell(block('npx logweir ls'));
   expect(looked).toContain('build');
   expect(looked).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] stdout +commit [0-9a-f]{40}/m);
-  expect(looked).toContain('build.logtmp');
+  expect(looked).toMatch(/^build .* completed +0$/m);
+  expect(looked).toMatch(/^0000000000000001-\d{16}_\d{8}T\d{6}Z\.log\.gz$/m);
 });
 
 test('frames from standard input, and from any gRPC client through reflection', { timeout: 120_000 }, () => {
@@ -129,6 +131,10 @@ test('frames from standard input, and from any gRPC client through reflection', 
     { seq: 1, role: 'assistant', content: 'hi', metadata: { level: 'info' } },
     { seq: 2, role: 'user', content: 'hello' },
   ]);
+});
+
+test('a session is over when somebody says so', { timeout: 120_000 }, () => {
+  expect(shell(block('npx logweir complete numbers'))).toMatch(/^numbers .* failed +2$/m);
 });
 
 test('how far a session has come', { timeout: 120_000 }, () => {

@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { type ChannelOptions, Client, credentials } from '@grpc/grpc-js';
+import { type ChannelOptions, Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { CompleteSessionRequest } from '../grpc/generated/logging/v1/CompleteSessionRequest.js';
+import type { CompleteSessionResponse__Output as CompleteSessionResponse } from '../grpc/generated/logging/v1/CompleteSessionResponse.js';
+import type { SessionCompletion } from './complete-session.js';
 import { type BatchStreamEvents, LogBatchStream, type WriteBatchesMethod } from './log-batch-stream.js';
 import { WriteError } from './write-error.js';
 
@@ -26,11 +29,11 @@ export class LogConnection {
   /** `HOST:PORT` */
   readonly server: string;
   readonly #client: Client;
-  readonly #method: WriteBatchesMethod;
+  readonly #methods: Methods;
 
   private constructor(server: string) {
     this.server = server;
-    this.#method = loadMethod();
+    this.#methods = loadMethods();
     this.#client = new Client(server, credentials.createInsecure(), CHANNEL_OPTIONS);
   }
 
@@ -70,7 +73,39 @@ export class LogConnection {
 
   /** A new WriteLogBatches call. `timeoutMs`: the longest that it may take in and acknowledge nothing. */
   openStream(timeoutMs: number, events: BatchStreamEvents): LogBatchStream {
-    return new LogBatchStream(this.#client, this.#method, { server: this.server, timeoutMs, events });
+    return new LogBatchStream(this.#client, this.#methods.writeBatches, { server: this.server, timeoutMs, events });
+  }
+
+  /**
+   * One CompleteSession call. Resolves to the session's last seq.
+   * @param signal cancels it
+   * @throws grpc-js' ServiceError
+   */
+  complete(completion: SessionCompletion, timeoutMs: number, signal: AbortSignal): Promise<number> {
+    const { path, requestSerialize, responseDeserialize } = this.#methods.completeSession;
+    const { sessionId, status, exitCode } = completion;
+    const request = { session_id: sessionId, status, ...(exitCode === null ? {} : { exit_code: exitCode }) };
+    const deadline = Date.now() + Math.max(1, timeoutMs);
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        new Metadata(),
+        { deadline },
+        (error, response) => {
+          signal.removeEventListener('abort', cancel);
+          if (error === null && response !== undefined) {
+            resolve(response.last_seq);
+          } else {
+            reject(error ?? new Error('an answer without a message'));
+          }
+        },
+      );
+      const cancel = (): void => call.cancel();
+      signal.addEventListener('abort', cancel, { once: true });
+    });
   }
 
   /** Ends what is open. */
@@ -79,7 +114,12 @@ export class LogConnection {
   }
 }
 
-function loadMethod(): WriteBatchesMethod {
+interface Methods {
+  readonly writeBatches: WriteBatchesMethod;
+  readonly completeSession: MethodDefinition<CompleteSessionRequest, CompleteSessionResponse>;
+}
+
+function loadMethods(): Methods {
   const definition = loadSync('services/logging/v1/logging.proto', {
     includeDirs: [PROTOS],
     keepCase: true,
@@ -87,11 +127,14 @@ function loadMethod(): WriteBatchesMethod {
     defaults: true,
     arrays: true,
   });
-  const service = definition['logging.v1.LogService'] as unknown as Record<string, WriteBatchesMethod>;
-  const method = service['WriteLogBatches'];
-  if (method === undefined) {
-    throw new Error('logging.proto has no LogService.WriteLogBatches');
+  const service = definition['logging.v1.LogService'] as unknown as Partial<{
+    WriteLogBatches: WriteBatchesMethod;
+    CompleteSession: Methods['completeSession'];
+  }>;
+  const { WriteLogBatches: writeBatches, CompleteSession: completeSession } = service;
+  if (writeBatches === undefined || completeSession === undefined) {
+    throw new Error('logging.proto lacks a method of LogService');
   }
   // Batches are encoded when their frames come.
-  return { ...method, requestSerialize: (bytes) => bytes };
+  return { writeBatches: { ...writeBatches, requestSerialize: (bytes) => bytes }, completeSession };
 }

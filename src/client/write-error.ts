@@ -21,6 +21,12 @@ export type WriteErrorCode =
   /** Something answered that does not speak logging.v1. */
   | 'NOT_LOGWEIR'
   | 'SERVER_FAILED'
+  /** Of a session that is to be completed: nothing is stored under its id, … */
+  | 'UNKNOWN_SESSION'
+  /** … or it was completed at the same line in another way. */
+  | 'ALREADY_COMPLETED'
+  /** A request that can never be answered as it is. */
+  | 'REQUEST_REFUSED'
   /** Ended by this side. */
   | 'CANCELLED';
 
@@ -82,7 +88,7 @@ export class WriteError extends Error {
   }
 }
 
-function codeOf(error: ServiceError): WriteErrorCode {
+export function codeOf(error: ServiceError): WriteErrorCode {
   switch (error.code) {
     case status.UNAVAILABLE:
       return BROKEN_CONNECTION.test(error.details) ? 'CONNECTION_LOST' : 'UNAVAILABLE';
@@ -108,8 +114,13 @@ function codeOf(error: ServiceError): WriteErrorCode {
   }
 }
 
-function sentenceOf(code: WriteErrorCode, details: string, server: string): string {
-  const said = details.replace(/\s+/g, ' ').replace(/\.$/, '').trim().replace(FRAMES_IN_DOUBT, '') || 'no reason given';
+/** What the server said, for the middle of a sentence. */
+export function saidIn(details: string): string {
+  return details.replace(/\s+/g, ' ').replace(/\.$/, '').trim().replace(FRAMES_IN_DOUBT, '') || 'no reason given';
+}
+
+export function sentenceOf(code: WriteErrorCode, details: string, server: string): string {
+  const said = saidIn(details);
   switch (code) {
     case 'CONNECTION_LOST':
       return `the connection to logweir at ${server} broke`;

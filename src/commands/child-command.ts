@@ -17,6 +17,7 @@ export class ChildCommand {
   /** The child's exit code; 128 + n when signal n ended it. Its output may still be on its way. */
   readonly exitCode: Promise<number>;
 
+  #endedBySignal = false;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
 
   private constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
@@ -24,7 +25,10 @@ export class ChildCommand {
     this.stdout = child.stdout;
     this.stderr = child.stderr;
     this.exitCode = new Promise((resolve) => {
-      child.once('exit', (code, signalName) => resolve(code ?? 128 + constants.signals[signalName ?? 'SIGKILL']));
+      child.once('exit', (code, signalName) => {
+        this.#endedBySignal = code === null;
+        resolve(code ?? 128 + constants.signals[signalName ?? 'SIGKILL']);
+      });
     });
   }
 
@@ -43,6 +47,11 @@ export class ChildCommand {
     }
     forwardSignals(child, io, started.exitCode);
     return started;
+  }
+
+  /** Known once `exitCode` is. */
+  get endedBySignal(): boolean {
+    return this.#endedBySignal;
   }
 
   /** Ends the command if it still runs, without a word to it. */

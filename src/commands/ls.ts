@@ -15,13 +15,16 @@ interface LsOptions extends LogDirOptions {
 }
 
 const HELP = `
-Columns: session, first and last seq, segments, bytes on the disk, time of the last line (UTC), and "active" while a
-segment is open or being sealed, else "idle". Sorted by session; an id over 48 columns is cut, --json has all of it.
+Columns: session, first and last seq, segments, bytes on the disk, time of the last line (UTC), and how the session stands: what
+it was completed as, with its exit code; else "active" while a segment is open or being sealed, and "idle". Sorted by session;
+an id over 48 columns, and a status over 24, are cut; --json has all of it: state is "completed", "active" or "idle", status and
+exit_code are what the session was completed with, or null.
 
 Examples:
   logweir ls
   logweir ls build-
-  logweir ls --json | jq -r 'select(.state == "active") | .session_id'`;
+  logweir ls --json | jq -r 'select(.state == "active") | .session_id'
+  logweir ls --json | jq -r 'select(.exit_code > 0) | .session_id'`;
 
 export function registerLs(program: Command, io: CommandIo): void {
   const command = program
@@ -47,7 +50,9 @@ async function printJson(sessions: AsyncIterable<SessionSummary>, io: CommandIo)
       segments: session.segments,
       stored_bytes: session.storedBytes,
       last_time: session.lastTime,
-      state: session.state,
+      state: session.completion === null ? session.state : 'completed',
+      status: session.completion?.status ?? null,
+      exit_code: session.completion?.exitCode ?? null,
     });
     // JSON leaves DEL and C1 controls as they are; a terminal does not.
     const safe = row.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
@@ -55,16 +60,15 @@ async function printJson(sessions: AsyncIterable<SessionSummary>, io: CommandIo)
   }
 }
 
-const HEADINGS = ['SESSION', 'FIRST', 'LAST', 'SEGMENTS', 'SIZE', 'LAST LINE', 'STATE'] as const;
+const HEADINGS = ['SESSION', 'FIRST', 'LAST', 'SEGMENTS', 'SIZE', 'LAST LINE', 'STATUS', 'EXIT'] as const;
 const ID_COLUMNS_MAX = 48;
-const IS_NUMBER = [false, true, true, true, true, false, false] as const;
+const STATUS_COLUMNS_MAX = 24;
+const IS_NUMBER = [false, true, true, true, true, false, false, true] as const;
 
 async function printTable(sessions: AsyncIterable<SessionSummary>, io: CommandIo): Promise<void> {
   const isTerminal = io.stdout.isTTY === true;
-  const rows: string[][] = [];
-  for (const session of await sorted(sessions, io)) {
-    rows.push(rowOf(session, isTerminal));
-  }
+  const listed = await sorted(sessions, io);
+  const rows = listed.map((session) => rowOf(session, isTerminal));
   if (rows.length === 0) {
     io.stderr.write('no sessions\n');
     return;
@@ -74,9 +78,10 @@ async function printTable(sessions: AsyncIterable<SessionSummary>, io: CommandIo
   );
   const colors = pc.createColors(isTerminal && pc.isColorSupported);
   await writeOut(io.stdout, `${colors.bold(aligned(HEADINGS, widths))}\n`);
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     const line = aligned(row, widths);
-    await writeOut(io.stdout, `${row.at(-1) === 'active' ? colors.green(line) : line}\n`);
+    const { state, completion } = listed[index] ?? { state: 'idle', completion: null };
+    await writeOut(io.stdout, `${state === 'active' && completion === null ? colors.green(line) : line}\n`);
   }
 }
 
@@ -89,7 +94,8 @@ function rowOf(session: SessionSummary, isTerminal: boolean): string[] {
     count(session.segments),
     isTerminal ? humanBytes(session.storedBytes) : String(session.storedBytes),
     printable(isTerminal ? session.lastTime.slice(0, 19).replace('T', ' ') : session.lastTime),
-    session.state,
+    truncate(printable(session.completion?.status ?? session.state), STATUS_COLUMNS_MAX),
+    String(session.completion?.exitCode ?? ''),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { registerCat } from './cat.js';
 import type { ServiceIo } from './command-io.js';
+import { registerComplete } from './complete.js';
 import { registerConfig } from './config.js';
 import { registerLs } from './ls.js';
 import { registerRun } from './run.js';
@@ -23,7 +24,7 @@ Examples:
 
 Environment:
   The server is configured by environment variables: see "logweir serve --help".
-  LOGWEIR_SERVER=host:port says where run and send find it (default: GRPC_HOST:GRPC_PORT).
+  LOGWEIR_SERVER=host:port says where run, send and complete find it (default: GRPC_HOST:GRPC_PORT).
 
 Exit codes:
   0 done, 1 error, 2 wrong usage, 78 wrong configuration, 130 interrupted (Ctrl-C), 143 terminated`;
@@ -50,6 +51,7 @@ export function createProgram(io: ServiceIo, version: string): Command {
   registerConfig(program, io);
   registerRun(program, io);
   registerSend(program, io);
+  registerComplete(program, io);
   registerLs(program, io);
   registerCat(program, io);
   registerVerify(program, io);

@@ -9,7 +9,8 @@ import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { frameTimeOf } from '../client/frame.js';
 import { FrameProducer } from '../client/frame-producer.js';
-import type { ProducerLimits, ProducerReport } from '../client/producer-report.js';
+import type { LogConnection } from '../client/log-connection.js';
+import { DEFAULT_LIMITS, type ProducerLimits, type ProducerReport } from '../client/producer-report.js';
 import { systemReason } from '../system-reason.js';
 import { ChildCommand } from './child-command.js';
 import type { CommandIo } from './command-io.js';
@@ -20,6 +21,7 @@ import { pumpOutput } from './output-pump.js';
 import { printable } from './printable.js';
 import { addServerOptions, connect, parseSessionId, type ServerOptions } from './server-option.js';
 import { ServerWatch } from './server-watch.js';
+import { isAllStored, sessionEnd, whyNotCompleted } from './session-end.js';
 import { storedClause } from './stored-sentence.js';
 import { Tee } from './tee.js';
 import { inOurWords } from './usage-error.js';
@@ -34,6 +36,7 @@ interface RunOptions extends ServerOptions {
   readonly roleStdout: string;
   readonly roleStderr: string;
   readonly tee?: true;
+  readonly leaveOpen?: true;
 }
 
 const HELP = `
@@ -48,6 +51,11 @@ up after 30 s without progress, or at Ctrl-C.
 Ctrl-C and SIGTERM go to the command, and what it still says is stored. The second one kills it and ends logweir at once,
 with a word on what is not confirmed as stored.
 
+When everything is stored, the session is completed with the command's exit code: as "stopped" when a signal ended the
+command, or when it ended after Ctrl-C or SIGTERM, else as "completed" with exit code 0 and "failed" with any other.
+It is left open with --leave-open, when not everything was stored, and after a second Ctrl-C; logweir complete completes it
+then. That a session could not be completed is said, and changes no exit code.
+
 A command that asks questions needs --tee: then its prompts are seen, and no status line is drawn over what is typed.
 
 Exit code: the command's own; 128 + n when signal n ended it; 126 or 127 when it cannot be started; 1 when the server
@@ -56,6 +64,7 @@ cannot be reached (the command is then not run), or when the command succeeded a
 Examples:
   logweir run --session build -- npm test
   logweir run --session build --tee -- make -j8
+  logweir run --session release --leave-open -- make test && logweir run --session release -- make publish
   logweir run --session nightly --server logs.internal:50053 -- sh -c 'make && make install'`;
 
 /** `limits` are for tests, which do not wait for half a minute or fill 64 MiB. */
@@ -67,7 +76,8 @@ export function registerRun(program: Command, io: CommandIo, limits: Partial<Pro
     .option('--user <id>', 'user_id of every frame')
     .option('--role-stdout <role>', 'role of lines from stdout', 'stdout')
     .option('--role-stderr <role>', 'role of lines from stderr', 'stderr')
-    .option('--tee', 'also pass the output through; the command goes on when nobody reads it any more');
+    .option('--tee', 'also pass the output through; the command goes on when nobody reads it any more')
+    .option('--leave-open', 'do not complete the session: more is to come');
   addServerOptions(command)
     .argument('<command...>', 'the command and its arguments, after --')
     .addHelpText('after', HELP)
@@ -75,14 +85,21 @@ export function registerRun(program: Command, io: CommandIo, limits: Partial<Pro
     .action(async (argv: string[], options: RunOptions) => {
       const connection = await connect(options, io);
       try {
-        io.setExitCode(await run(argv, options, new FrameProducer(connection, limits), io));
+        io.setExitCode(await run(argv, options, connection, limits, io));
       } finally {
         connection.close();
       }
     });
 }
 
-async function run(argv: string[], options: RunOptions, producer: FrameProducer, io: CommandIo): Promise<number> {
+async function run(
+  argv: string[],
+  options: RunOptions,
+  connection: LogConnection,
+  limits: Partial<ProducerLimits>,
+  io: CommandIo,
+): Promise<number> {
+  const producer = new FrameProducer(connection, limits);
   const child = await ChildCommand.start(argv, io);
   const startedMs = performance.now();
   const counts: Counts = { bytes: 0, startedMs, outputMs: startedMs, exitCode: null };
@@ -109,8 +126,15 @@ async function run(argv: string[], options: RunOptions, producer: FrameProducer,
   });
   await storeOutput(child, options, producer, counts, tees(options, io, status));
   const code = await exited;
-  await producer.finish();
-  return exitCode(code, conclude());
+  const finished = await producer.finish();
+  const end = sessionEnd(options.session, code, child.endedBySignal || io.signal.aborted);
+  const patience = { giveUpMs: limits.giveUpMs ?? DEFAULT_LIMITS.giveUpMs, signal: io.signal };
+  const notCompleted = options.leaveOpen === true ? null : await whyNotCompleted(connection, end, finished, patience);
+  const report = conclude();
+  if (notCompleted !== null) {
+    io.stderr.write(`logweir: ${notCompleted}\n`);
+  }
+  return exitCode(code, report);
 }
 
 interface Counts {
@@ -168,8 +192,7 @@ async function storeOutput(
 }
 
 function exitCode(ofCommand: number, report: ProducerReport): number {
-  const isAllStored = report.unconfirmed === 0 && report.refusedAt === null;
-  return ofCommand === EXIT_OK && !isAllStored ? EXIT_ERROR : ofCommand;
+  return ofCommand === EXIT_OK && !isAllStored(report) ? EXIT_ERROR : ofCommand;
 }
 
 /** @param holdsStill the line changes only with the output: a redraw would take away what somebody is typing */

@@ -27,3 +27,6 @@ export const GROUP_DEPTH_MAX = 100;
 
 /** Empty frames are two bytes each: without a limit one message would keep the process busy for seconds. */
 export const BATCH_FRAMES_MAX = 65_536;
+
+/** Of the word that says how a session ended. */
+export const COMPLETION_STATUS_BYTES_MAX = 256;

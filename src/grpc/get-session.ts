@@ -1,17 +1,17 @@
-import { type ServerUnaryCall, type StatusObject, type sendUnaryData, status } from '@grpc/grpc-js';
+import type { ServerUnaryCall, StatusObject, sendUnaryData } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { LONG_PRODUCER_ID, LONG_SESSION_ID, NO_SESSION_ID } from '../frame/frame-view.js';
 import { PRODUCER_ID_BYTES_MAX, SESSION_ID_BYTES_MAX } from '../frame/limits.js';
 import { parseRfc3339 } from '../frame/rfc3339.js';
 import type { SessionSummary } from '../reading/session-list.js';
-import { isSystemError, StorageError } from '../segment/storage-error.js';
+import type { Completion } from '../segment/completion-record.js';
 import type { SessionPosition } from '../session/session-registry.js';
 import type { GetSessionRequest__Output as GetSessionRequest } from './generated/logging/v1/GetSessionRequest.js';
 import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import { LOG_READER } from './log-reader.js';
 import { methodOf } from './log-service.js';
-import { messageReaderOf } from './read-messages.js';
 import { invalidRequest, notTold, unknownSession } from './status.js';
+import { answerUnary, type UnaryParts } from './unary-call.js';
 
 /** Both ids at their longest leave room to spare. */
 export const GET_SESSION_BYTES_MAX = 4096;
@@ -20,67 +20,44 @@ export const GET_SESSION_BYTES_MAX = 4096;
 export interface SessionSources {
   /** Durable when it resolves; `lastSeq` 0 for a session that nothing is known of. @throws StorageError */
   position(sessionId: string, producerId: string): Promise<SessionPosition>;
+  /** What was told last of its end; it goes on since then when it has lines above that. */
+  completionOf(sessionId: string): Promise<Completion | null>;
   /** What can be read of it; null when that is nothing. */
   summarize(sessionId: string): Promise<SessionSummary | null>;
 }
 
-export interface GetSessionParts {
+export interface GetSessionParts extends UnaryParts {
   readonly sources: SessionSources;
-  handled(code: status): void;
-  /** Something that is not the client's doing. */
-  failed(error: unknown): void;
 }
 
 /**
  * One call of GetSession.
  *
- * *Ordering*: the position is taken and made durable first, the files are looked at afterwards: whatever the position names is
- * among what is counted there.
+ * *Ordering*: the position is taken and made durable before the files are looked at: whatever the position names is among what is
+ * counted there. The completion is looked up before the position: a session that reached no further since then was completed.
  */
 export async function getSession(
   call: ServerUnaryCall<Buffer, SessionInfo>,
   respond: sendUnaryData<SessionInfo>,
   parts: GetSessionParts,
 ): Promise<void> {
-  const answer = await answerOf(call, parts);
-  const isInfo = !('code' in answer);
-  parts.handled(call.cancelled ? status.CANCELLED : isInfo ? status.OK : answer.code);
-  if (isInfo) {
-    respond(null, answer);
-  } else {
-    respond(answer);
-  }
+  const { sources } = parts;
+  await answerUnary(call, respond, { ...parts, notAnswered: notTold }, (bytes) => infoFor(bytes, sources));
 }
 
-async function answerOf(
-  call: ServerUnaryCall<Buffer, SessionInfo>,
-  { sources, failed }: GetSessionParts,
-): Promise<SessionInfo | StatusObject> {
-  try {
-    const bytes = await inflated(call);
-    const request = Buffer.isBuffer(bytes) ? requestOf(bytes) : bytes;
-    if ('reason' in request) {
-      return invalidRequest(request);
-    }
-    const { session_id: sessionId, producer_id: producerId } = request;
-    const position = await sources.position(sessionId, producerId);
-    return position.lastSeq === 0 ? unknownSession() : infoOf(sessionId, position, await sources.summarize(sessionId));
-  } catch (error) {
-    const cause = isSystemError(error) ? StorageError.from(error) : error;
-    failed(cause);
-    return notTold(cause);
+async function infoFor(bytes: Buffer, sources: SessionSources): Promise<SessionInfo | StatusObject> {
+  const request = requestOf(bytes);
+  if ('reason' in request) {
+    return invalidRequest(request);
   }
-}
-
-/** The request as it was sent, or why it can't be had. @throws Overload */
-async function inflated(call: ServerUnaryCall<Buffer, SessionInfo>): Promise<Buffer | FrameProblem> {
-  const reader = messageReaderOf(call);
-  if (!reader.received()) {
-    return call.request;
+  const { session_id: sessionId, producer_id: producerId } = request;
+  const completion = await sources.completionOf(sessionId);
+  const position = await sources.position(sessionId, producerId);
+  if (position.lastSeq === 0) {
+    return unknownSession();
   }
-  const { outcome, release } = await reader.inflate(call.request);
-  release();
-  return outcome;
+  const isCompleted = completion !== null && position.lastSeq <= completion.lastSeq;
+  return infoOf(sessionId, position, await sources.summarize(sessionId), isCompleted ? completion : null);
 }
 
 const deserialize = methodOf<GetSessionRequest, SessionInfo>(LOG_READER, 'GetSession').requestDeserialize;
@@ -108,15 +85,17 @@ function infoOf(
   sessionId: string,
   { lastSeq, producerSeq }: SessionPosition,
   summary: SessionSummary | null,
+  completion: Completion | null,
 ): SessionInfo {
   return {
     session_id: sessionId,
-    status: summary?.state ?? 'idle',
+    status: completion?.status ?? summary?.state ?? 'idle',
     first_seq: summary?.firstSeq ?? 0,
     last_seq: lastSeq,
     last_time: summary === null ? null : parseRfc3339(summary.lastTime),
     segments: summary?.segments ?? 0,
     bytes: summary?.storedBytes ?? 0,
     producer_seq: producerSeq,
+    ...(completion === null || completion.exitCode === null ? {} : { exit_code: completion.exitCode }),
   };
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { CompleteSessionResponse } from './generated/logging/v1/CompleteSessionResponse.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
 
@@ -24,6 +25,7 @@ const loaded = loadSync('services/logging/v1/logging.proto', {
 export const logServiceDefinition = {
   WriteLogStream: withRawRequests<WriteLogResponse>(LOG_SERVICE, 'WriteLogStream'),
   WriteLogBatches: withRawRequests<WriteLogAck>(LOG_SERVICE, 'WriteLogBatches'),
+  CompleteSession: withRawRequests<CompleteSessionResponse>(LOG_SERVICE, 'CompleteSession'),
 };
 
 /** A method whose requests its handler reads by itself. */

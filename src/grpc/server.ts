@@ -18,7 +18,9 @@ import type { Intake } from '../session/intake.js';
 import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { GrpcUsage, Metrics } from '../telemetry/metrics.js';
+import { COMPLETE_SESSION_BYTES_MAX, type CompleteSession, completeSession } from './complete-session.js';
 import { Connections } from './connections.js';
+import type { CompleteSessionResponse } from './generated/logging/v1/CompleteSessionResponse.js';
 import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
@@ -76,6 +78,7 @@ export interface GrpcServerOptions {
   readonly descriptorSet: Buffer;
   readonly newIntake: (flow: object) => Intake;
   readonly sessions: SessionSources;
+  readonly completeSession: CompleteSession;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -95,6 +98,7 @@ export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server 
   const messageLimits = new Map([
     [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
     [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
+    [logServiceDefinition.CompleteSession.path, COMPLETE_SESSION_BYTES_MAX],
     [logReaderDefinition.GetSession.path, GET_SESSION_BYTES_MAX],
   ]);
   const receiving = { budget, inflater: new Inflater() };
@@ -127,6 +131,8 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #health = new Health([LOG_SERVICE, LOG_READER]);
   readonly #calls = new Set<WriteCall>();
+  /** Of calls with one request and one answer. */
+  readonly #answering = new Set<Promise<void>>();
   readonly #conflicts: ConflictLog;
   readonly #budget: ReceiveBudget;
   readonly #connections: Connections;
@@ -147,11 +153,17 @@ export class GrpcServer {
       ) => this.#track(new WriteLogStream(call, respond, this.#parts('WriteLogStream'))),
       WriteLogBatches: (call: ServerDuplexStream<Buffer, WriteLogAck>) =>
         this.#track(new WriteLogBatches(call, this.#parts('WriteLogBatches'), maxBatchBytes(limits.maxFrameBytes))),
+      CompleteSession: (
+        call: ServerUnaryCall<Buffer, CompleteSessionResponse>,
+        respond: sendUnaryData<CompleteSessionResponse>,
+      ) => {
+        const parts = { ...this.#parts('CompleteSession'), complete: options.completeSession };
+        this.#answers(completeSession(call, respond, parts));
+      },
     });
     this.#server.addService(logReaderDefinition, {
       GetSession: (call: ServerUnaryCall<Buffer, SessionInfo>, respond: sendUnaryData<SessionInfo>) => {
-        const { handled, failed } = this.#parts('GetSession');
-        void getSession(call, respond, { sources: options.sessions, handled, failed });
+        this.#answers(getSession(call, respond, { ...this.#parts('GetSession'), sources: options.sessions }));
       },
     });
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -224,6 +236,11 @@ export class GrpcServer {
     }
   }
 
+  #answers(answering: Promise<void>): void {
+    this.#answering.add(answering);
+    void answering.finally(() => this.#answering.delete(answering));
+  }
+
   #parts(method: string): WriteCallParts {
     const { newIntake, durable, metrics, logger } = this.#options;
     return {
@@ -268,7 +285,8 @@ export class GrpcServer {
     const grace = new Promise((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([Promise.all(Array.from(this.#calls, (call) => call.ended)), grace]);
+    const ended = Promise.all([...Array.from(this.#calls, (call) => call.ended), ...this.#answering]);
+    await Promise.race([ended, grace]);
     clearTimeout(timer);
   }
 }

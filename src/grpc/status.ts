@@ -1,12 +1,13 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
+import type { Completion } from '../segment/completion-record.js';
 import { ManifestTooNew } from '../segment/manifest-store.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 import { Conflict, LookupFailed } from '../session/conflict.js';
 import { ACCEPTED_ENCODINGS, UNKNOWN_ENCODING } from './inflater.js';
 
-/** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent. */
+/** The one place where errors become gRPC status. Details hold no paths, no stacks and nothing that a client sent, but for a status made visible. */
 
 const RETRY_SECONDS = 1;
 
@@ -126,16 +127,40 @@ export function unknownSession(): StatusObject {
   return { code: status.NOT_FOUND, details, metadata: new Metadata() };
 }
 
+/** It was completed at its last line with another status or exit code, which are named: the status made visible. */
+export function alreadyCompleted({ status: told, exitCode, lastSeq }: Completion): StatusObject {
+  const how = exitCode === null ? 'without an exit code' : `with exit code ${exitCode}`;
+  const details = `the session was completed at seq ${lastSeq} as ${visible(told)} ${how}`;
+  return { code: status.ALREADY_EXISTS, details, metadata: new Metadata() };
+}
+
+/** Why it can't be said whether a session is completed. */
+export function notCompleted(error: unknown): StatusObject {
+  return notAnswered(error, 'whether the session is completed is not known; it may be tried again');
+}
+
 /** Why it can't be said how far a session has come. */
 export function notTold(error: unknown): StatusObject {
+  return notAnswered(error, 'how far the session has come is not known at the moment');
+}
+
+function notAnswered(error: unknown, what: string): StatusObject {
   const metadata = new Metadata();
   if (error instanceof StorageError) {
     const code = STORAGE_STATUS[error.code];
-    const details = `${error.message}: how far the session has come is not known at the moment`;
+    const details = `${error.message}: ${what}`;
     metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
     return { code, details, metadata };
   }
+  if (error instanceof ManifestTooNew) {
+    return { code: status.FAILED_PRECONDITION, details: error.message, metadata };
+  }
   return { code: status.INTERNAL, details: 'internal error', metadata };
+}
+
+/** Quoted, in ASCII: whatever shows it, nothing in it acts upon a terminal. */
+function visible(text: string): string {
+  return JSON.stringify(text).replace(/[^ -~]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 function progressTrailers({ received, written }: Progress): Metadata {

@@ -1,3 +1,7 @@
+import type { Completion } from '../segment/completion-record.js';
+
+export type { Completion };
+
 /** What a reader of a session is given, in order, whatever it came from: files or the writer itself. */
 export type LogEvent =
   | { readonly kind: 'lines'; readonly lines: LogLines }
@@ -5,14 +9,6 @@ export type LogEvent =
   | { readonly kind: 'gap'; readonly firstSeq: number; readonly lastSeq: number }
   /** The last event. Without `follow` also of a session that goes on: `completion` is null then. */
   | { readonly kind: 'end'; readonly lastSeq: number; readonly completion: Completion | null };
-
-/** How a session ended: what CompleteSession was told. */
-export interface Completion {
-  readonly status: string;
-  readonly exitCode: number | null;
-  /** The session's last line then. Lines above it open the session again. */
-  readonly lastSeq: number;
-}
 
 /**
  * Consecutive lines of one session as they are stored, shared by everybody who reads them. Nothing of it ever changes.

@@ -1,4 +1,5 @@
 /** What sessions there are and how far each has come, from names, sizes and a few bytes of each newest file. */
+import { type Completion, completionOf, newestCompletion } from '../segment/completion-record.js';
 import type { Files, OpenFile } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout, sessionIdOfName, sessionName } from '../segment/layout.js';
 import { lineTime } from '../segment/line.js';
@@ -26,6 +27,8 @@ export interface SessionSummary {
   readonly lastTime: string;
   /** `active`: a segment is open or being sealed. */
   readonly state: 'active' | 'idle';
+  /** How it ended; null while it goes on. */
+  readonly completion: Completion | null;
 }
 
 /** How often files may vanish from under one row. */
@@ -74,7 +77,8 @@ async function summarizeSettled(files: Files, layout: Layout, name: string): Pro
       return null;
     }
     try {
-      return await summarize(files, name, snapshot);
+      const summary = await summarize(files, name, snapshot);
+      return summary === null ? null : await withCompletion(files, layout, name, summary);
     } catch (error) {
       if (!hasMoved(error) || misses >= MISSES_MAX) {
         throw error;
@@ -83,7 +87,15 @@ async function summarizeSettled(files: Files, layout: Layout, name: string): Pro
   }
 }
 
-async function summarize(files: Files, name: string, snapshot: Snapshot): Promise<SessionSummary | null> {
+type Lines = Omit<SessionSummary, 'completion'>;
+
+async function withCompletion(files: Files, layout: Layout, name: string, lines: Lines): Promise<SessionSummary> {
+  const record = await newestCompletion(files, layout, name);
+  const isOver = record !== null && lines.lastSeq <= record.last_seq;
+  return { ...lines, completion: isOver ? completionOf(record) : null };
+}
+
+async function summarize(files: Files, name: string, snapshot: Snapshot): Promise<Lines | null> {
   const segments = planSegments(snapshot.sealed, 0);
   const newest = segments.at(-1);
   const last = snapshot.active === null ? null : await lastLineOfActive(files, snapshot.active);

@@ -3,19 +3,13 @@
  *
  * A name says session and seq, so that 100,000 records are put in order without opening one.
  */
+import type { CompletionRecord } from '../segment/completion-record.js';
 import { MANIFEST_SUFFIX, padSeq, sessionName } from '../segment/layout.js';
 import type { Manifest } from '../segment/manifest.js';
 
 export type OutboxEvent =
   | { readonly type: 'log_rotation'; readonly manifest: Manifest }
-  | {
-      readonly type: 'log_completion';
-      readonly sessionId: string;
-      readonly lastSeq: number;
-      readonly status: string;
-      /** Null: the session reported none; the field is then absent. */
-      readonly exitCode: number | null;
-    };
+  | { readonly type: 'log_completion'; readonly completion: CompletionRecord };
 
 /** An event as it lies in the outbox, whatever the encoding it will be published in. */
 export interface Announcement {
@@ -38,7 +32,7 @@ export interface RecordName {
 export function eventId(event: OutboxEvent): string {
   return event.type === 'log_rotation'
     ? `rotation:${event.manifest.id}`
-    : `completion:${event.sessionId}/${event.lastSeq}`;
+    : `completion:${event.completion.session_id}/${event.completion.last_seq}`;
 }
 
 /** At most 252 bytes with the suffix of a temporary file: a session's name has at most 200. */
@@ -61,7 +55,7 @@ export function completionRecordName(sessionId: string, lastSeq: number): Record
 export function recordNameOf(event: OutboxEvent): RecordName {
   return event.type === 'log_rotation'
     ? rotationRecordName(event.manifest.session_id, event.manifest.first_seq, event.manifest.last_seq)
-    : completionRecordName(event.sessionId, event.lastSeq);
+    : completionRecordName(event.completion.session_id, event.completion.last_seq);
 }
 
 const ROTATION = /^rotation_(.+)_\d{16}-(\d{16})\.json$/;
@@ -95,8 +89,9 @@ function contentOf(event: OutboxEvent): object {
   if (event.type === 'log_rotation') {
     return { ...event.manifest, event_id };
   }
-  const exit_code = event.exitCode === null ? {} : { exit_code: event.exitCode };
-  return { session_id: event.sessionId, last_seq: event.lastSeq, status: event.status, ...exit_code, event_id };
+  const { session_id, last_seq, status, exit_code, completed_at } = event.completion;
+  // Absent when the session told none.
+  return { session_id, last_seq, status, ...(exit_code === null ? {} : { exit_code }), completed_at, event_id };
 }
 
 /** Null when the bytes are no record. */

@@ -8,9 +8,9 @@ import { type GzipMember, MANIFEST_FORMAT_VERSION, type Manifest } from './manif
 
 /** A newer logweir wrote it: sound, but not ours to read, let alone to write again. */
 export class ManifestTooNew extends Error {
-  constructor(version: number) {
+  constructor(version: number, what: 'manifest' | 'completion record' = 'manifest') {
     super(
-      `the manifest's format_version is ${version}, this logweir reads ${MANIFEST_FORMAT_VERSION}: run the version that wrote it`,
+      `the ${what}'s format_version is ${version}, this logweir reads ${MANIFEST_FORMAT_VERSION}: run the version that wrote it`,
     );
     this.name = 'ManifestTooNew';
   }

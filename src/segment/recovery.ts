@@ -1,4 +1,6 @@
 import { basename, dirname, join } from 'node:path';
+import type { CompletionRecord } from './completion-record.js';
+import { recoverCompletions } from './completion-recovery.js';
 import type { FileStat, Files } from './files.js';
 import { ACTIVE_SUFFIX, type Layout, parseSegmentName, RAW_SUFFIX, type SegmentName, segmentName } from './layout.js';
 import { mergedMarks } from './producer-marks.js';
@@ -20,6 +22,8 @@ export interface Recovered {
   readonly active: readonly RecoveredActive[];
   /** In seq order within a session; their steps have to be done again. */
   readonly sealed: readonly SealedSegment[];
+  /** Durable, and not known to stand in the outbox. */
+  readonly completions: readonly CompletionRecord[];
 }
 
 const FILES_AT_ONCE = 16;
@@ -51,10 +55,19 @@ export class Recovery {
 
   async run(): Promise<Recovered> {
     const sealed: SealedSegment[] = [];
+    const completions: CompletionRecord[] = [];
     await eachOf(await this.#files.list(this.#layout.sealing), async (name) => {
-      const stat = await this.#files.stat(join(this.#layout.sealing, name));
+      const directory = join(this.#layout.sealing, name);
+      const stat = await this.#files.stat(directory);
       if (stat?.isDirectory === true) {
-        sealed.push(...(await this.#sealedSegments(name)));
+        const segments = await this.#sealedSegments(name, directory);
+        const records = await this.#completions(name, directory);
+        if (segments.length + records.length > 0) {
+          await this.#files.syncDirectory(directory);
+        }
+        await this.#files.removeDirectoryIfEmpty(directory);
+        sealed.push(...segments);
+        completions.push(...records);
       }
     });
     await this.#syncMoves();
@@ -68,7 +81,7 @@ export class Recovery {
     });
     // Names, too, that a killed process had not synced.
     await this.#files.syncDirectory(this.#layout.active);
-    return { active, sealed };
+    return { active, sealed, completions };
   }
 
   /**
@@ -80,8 +93,12 @@ export class Recovery {
     await this.#files.syncDirectory(this.#layout.quarantine);
   }
 
-  async #sealedSegments(sessionName: string): Promise<SealedSegment[]> {
-    const directory = join(this.#layout.sealing, sessionName);
+  async #completions(name: string, directory: string): Promise<CompletionRecord[]> {
+    const parts = { files: this.#files, quarantine: this.#quarantine, report: this.#report };
+    return recoverCompletions(directory, name, await this.#files.list(directory), parts);
+  }
+
+  async #sealedSegments(sessionName: string, directory: string): Promise<SealedSegment[]> {
     const names = (await this.#files.list(directory)).filter((name) => name.endsWith(RAW_SUFFIX)).toSorted();
     const sealed: SealedSegment[] = [];
     let producers: ReadonlyMap<string, number> = new Map();
@@ -104,10 +121,6 @@ export class Recovery {
         this.#sealedBefore.set(sessionName, summary);
       }
     }
-    if (sealed.length > 0) {
-      await this.#files.syncDirectory(directory);
-    }
-    await this.#files.removeDirectoryIfEmpty(directory);
     return sealed;
   }
 

@@ -7,7 +7,8 @@ interface Waiter {
 }
 
 /**
- * Who waits for which byte of a session to be written or durable. Marks count the session's bytes since its writer was made.
+ * Who waits for which byte of a session to be written or durable, or for which of its segments to be sealed. Marks count the
+ * session's bytes, or cuts, since its writer was made.
  *
  * *Ordering*: waiters are kept by rising mark, so the first one is the next to be served.
  */

@@ -1,3 +1,4 @@
+import type { SealReason } from '../segment/sealed-segment.js';
 import type { StorageError } from '../segment/storage-error.js';
 import { SessionIndex } from './session-index.js';
 import { SessionWriter } from './session-writer.js';
@@ -100,6 +101,21 @@ export class SessionRegistry {
   async whenDurable(sessionId: string): Promise<void> {
     const writer = this.get(sessionId);
     await writer?.loop.whenDurable(writer.mark);
+  }
+
+  /**
+   * Ends the session's segment: every frame that was taken before is under sealing/, or further, when it resolves. Makes no writer.
+   * @returns the last of their numbers; 0 for a session that nothing is known of
+   * @throws StorageError when that failed, and what reading the session's last manifest threw
+   */
+  async seal(sessionId: string, reason: SealReason): Promise<number> {
+    const writer = this.get(sessionId);
+    if (writer === null) {
+      return (await this.#findHistory(sessionId)).lastSeq;
+    }
+    const { lastSeq } = writer;
+    await writer.loop.whenSealed(writer.cut(reason));
+    return lastSeq;
   }
 
   /** Starts rotation by time and background syncs. */

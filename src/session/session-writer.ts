@@ -44,6 +44,7 @@ export class SessionWriter implements BatchSource, NumberedLog {
   #pending: Batch | null = null;
   #tally: SegmentTally | null = null;
   #appendedMark = 0;
+  #cuts = 0;
   #touched = true;
   /** Monotonic milliseconds, as of the last sweep that saw a new frame. */
   #lastActiveMs: number;
@@ -185,13 +186,14 @@ export class SessionWriter implements BatchSource, NumberedLog {
     return this.loop.whenDurable(mark);
   }
 
-  /** Ends the segment that is being filled; the next frame starts a new one. */
-  cut(reason: SealReason): void {
+  /** Ends the segment that is being filled; the next frame starts a new one. Returns how many were ended: for `loop.whenSealed`. */
+  cut(reason: SealReason): number {
     if (this.#tally !== null) {
       const pending = this.#pending ?? this.#startBatch();
       this.#cutAt(pending, pending.buffer.length, reason);
       this.loop.wake();
     }
+    return this.#cuts;
   }
 
   takeBatch(): Batch | null {
@@ -290,6 +292,7 @@ export class SessionWriter implements BatchSource, NumberedLog {
     if (this.#tally !== null) {
       pending.cuts.push({ offset, tally: this.#tally, reason, producers: this.#producers.snapshot() });
       this.#tally = null;
+      this.#cuts++;
     }
   }
 }

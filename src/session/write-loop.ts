@@ -1,7 +1,7 @@
 import { type SegmentContent, SyncFailed } from '../segment/active-segment.js';
 import { lineSeq } from '../segment/line.js';
 import type { StorageError } from '../segment/storage-error.js';
-import { BatchQueue } from './batch-queue.js';
+import { BatchQueue, UNSYNCED_BYTES_MAX } from './batch-queue.js';
 import { GATHER_BYTES } from './gathering.js';
 import { LoopHealth } from './loop-health.js';
 import type { OpenFileOwner } from './open-files.js';
@@ -9,9 +9,6 @@ import type { BatchSource } from './pending-lines.js';
 import { SegmentWriter } from './segment-writer.js';
 import { WriteProgress } from './write-progress.js';
 import type { WriterContext } from './writer-context.js';
-
-/** Past this a session is synced though nobody waits: unsynced lines are kept in memory. */
-const UNSYNCED_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
  * The loop that owns a session's file: take what gathered, write, sync when somebody waits, seal at each cut.
@@ -90,11 +87,12 @@ export class WriteLoop implements OpenFileOwner {
    * @throws StorageError when that failed; the bytes may be stored all the same
    */
   whenDurable(mark: number): Promise<void> {
-    const done = this.#progress.durable.wait(mark);
-    if (this.#progress.durable.any) {
-      this.wake();
-    }
-    return done;
+    return this.#hurried(this.#progress.durable.wait(mark));
+  }
+
+  /** Resolves when so many cuts are sealed. @throws StorageError as `whenDurable` */
+  whenSealed(cuts: number): Promise<void> {
+    return this.#hurried(this.#progress.sealed.wait(cuts));
   }
 
   /** Resolves when the memory of everything before `mark` was given back. @throws StorageError as `whenDurable` */
@@ -133,15 +131,22 @@ export class WriteLoop implements OpenFileOwner {
       }
     } while (this.#untrusted && this.#health.error === null);
     if (this.#health.error !== null) {
+      this.#progress.fail(this.#health.error);
       throw this.#health.error;
     }
   }
 
+  #hurried(done: Promise<void>): Promise<void> {
+    if (this.#progress.isUrgent) {
+      this.wake();
+    }
+    return done;
+  }
+
   /** Whoever waits is served at once; else lines gather until they are worth a write, for a moment at most. */
   #schedule(): void {
-    const awaited = this.#progress.durable.any || this.#draining.length > 0 || this.#untrusted;
-    const urgent = awaited || this.#source.pendingBytes >= GATHER_BYTES;
-    if (urgent) {
+    const awaited = this.#progress.isUrgent || this.#draining.length > 0 || this.#untrusted;
+    if (awaited || this.#source.pendingBytes >= GATHER_BYTES) {
       this.#enqueue();
     } else if (this.#phase !== 'gathering') {
       this.#phase = 'gathering';
@@ -198,6 +203,7 @@ export class WriteLoop implements OpenFileOwner {
           await this.#segment.seal(step.cut);
         }
         this.#queue.sealed();
+        this.#progress.sealed.reach(this.#progress.sealed.reached + 1);
         this.#reached();
       }
     }
@@ -245,7 +251,7 @@ export class WriteLoop implements OpenFileOwner {
   #succeeded(): void {
     this.#health.succeeded();
     this.#phase = 'quiet';
-    if (this.#source.hasBatch || this.#progress.durable.any) {
+    if (this.#source.hasBatch || this.#progress.isUrgent) {
       this.#schedule();
     }
   }
@@ -257,15 +263,10 @@ export class WriteLoop implements OpenFileOwner {
       this.#enqueue();
       return;
     }
-    this.#tell(error);
+    this.#health.tell(error);
+    this.#progress.fail(error);
     this.#phase = 'backoff';
     this.#context.clock.after(this.#health.pauseMs, () => this.#enqueue());
-  }
-
-  #tell(error: StorageError): void {
-    this.#health.tell(error);
-    this.#progress.durable.fail(error);
-    this.#progress.released.fail(error);
   }
 
   #report(cause: unknown): StorageError {
@@ -286,7 +287,8 @@ export class WriteLoop implements OpenFileOwner {
     } catch (cause) {
       const error = this.#report(cause);
       if (this.#health.failedSyncs > 1) {
-        this.#tell(error);
+        this.#health.tell(error);
+        this.#progress.fail(error);
       }
       this.wake();
     }

@@ -1,3 +1,4 @@
+import type { StorageError } from '../segment/storage-error.js';
 import { MarkWaiters } from './mark-waiters.js';
 import type { WriterContext } from './writer-context.js';
 
@@ -8,6 +9,8 @@ import type { WriterContext } from './writer-context.js';
 export class WriteProgress {
   readonly durable = new MarkWaiters();
   readonly released = new MarkWaiters();
+  /** In cuts: segments that lie under sealing/, in order. */
+  readonly sealed = new MarkWaiters();
   readonly #context: WriterContext;
   #written = 0;
   /** Monotonic milliseconds: arrival of the oldest frame that is written and not durable. */
@@ -20,6 +23,11 @@ export class WriteProgress {
   /** Whether anybody waits for bytes that are written. */
   get isAwaited(): boolean {
     return this.durable.anyUpTo(this.#written);
+  }
+
+  /** Whether anybody waits for bytes or cuts, written or not. */
+  get isUrgent(): boolean {
+    return this.durable.any || this.sealed.any;
   }
 
   /** @param sinceMs when the first of their lines came */
@@ -45,5 +53,12 @@ export class WriteProgress {
     admission.release(this.#written - this.released.reached);
     this.released.reach(this.#written);
     this.durable.reach(this.#written);
+  }
+
+  /** Whoever waits is told. */
+  fail(error: StorageError): void {
+    for (const waiters of [this.durable, this.released, this.sealed]) {
+      waiters.fail(error);
+    }
   }
 }

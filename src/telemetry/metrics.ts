@@ -46,6 +46,7 @@ export class Metrics {
 
   readonly framesRefused: Counter<'reason'>;
   readonly seals: Counter<'reason'>;
+  readonly completions: Counter;
   readonly fsyncSeconds: Histogram;
   readonly fsyncFailures: Counter;
   readonly diskErrors: Counter<'code'>;
@@ -121,6 +122,11 @@ export class Metrics {
     for (const reason of ['size', 'age', 'idle', 'complete', 'recovery']) {
       this.seals.inc({ reason }, 0);
     }
+    this.completions = new Counter({
+      name: 'logweir_completions_total',
+      help: 'Sessions that were completed; the same told again is not counted.',
+      registers,
+    });
     this.fsyncSeconds = new Histogram({
       name: 'logweir_fsync_seconds',
       help: 'Time of one fdatasync of a segment file.',

@@ -152,7 +152,7 @@ describe('logweir ls', () => {
     const plain = await logweir(fixture, ['ls']);
     expect(plain.stdout.toString()).toBe(
       [
-        'SESSION  FIRST  LAST  SEGMENTS     SIZE  LAST LINE                 STATE',
+        'SESSION  FIRST  LAST  SEGMENTS     SIZE  LAST LINE                 STATUS  EXIT',
         'a            7     7         1       77  2026-11-21T10:00:00.007Z  active',
         'build-2      5  1500         1  1626954  2026-11-21T10:00:01.500Z  idle',
         '',
@@ -161,11 +161,43 @@ describe('logweir ls', () => {
     const onTerminal = await logweir(fixture, ['ls', 'build'], true);
     expect(onTerminal.stdout.toString().replaceAll(/\u001b\[\d+m/g, '')).toBe(
       [
-        'SESSION  FIRST   LAST  SEGMENTS     SIZE  LAST LINE            STATE',
+        'SESSION  FIRST   LAST  SEGMENTS     SIZE  LAST LINE            STATUS  EXIT',
         'build-2      5  1,500         1  1.6 MiB  2026-11-21 10:00:01  idle',
         '',
       ].join('\n'),
     );
+  });
+
+  it('tells how a session was completed, wherever its record stands, and nothing of it once it goes on', async () => {
+    await using fixture = await LogDirFixture.create();
+    await fixture.writeSealed('done', [1, 2], 'finished-gzip');
+    await fixture.writeCompletion('done', 2, { status: 'failed\u001b[2J', exitCode: -7 });
+    await fixture.writeSealed('fresh', [1, 2], 'sealing');
+    await fixture.writeCompletion('fresh', 1, { status: 'earlier', exitCode: 9 });
+    await fixture.writeCompletion('fresh', 2, { status: 'stopped', exitCode: null }, 'sealing');
+    await fixture.writeSealed('reopened', [1, 2], 'finished-gzip');
+    await fixture.writeCompletion('reopened', 2, { status: 'completed', exitCode: 0 });
+    await fixture.writeActive('reopened', storedLine('reopened', 3));
+    await fixture.writeSealed('torn', [1, 2], 'finished-gzip');
+    await fixture.writeCompletion('torn', 2, null);
+    const table = (await logweir(fixture, ['ls'])).stdout.toString().split('\n');
+    expect(table.map((row) => row.replace(/^(\S*).*Z {2}/, '$1  ').trimEnd())).toEqual([
+      expect.stringMatching(/STATUS {7}EXIT$/),
+      'done  failed\\e[2J    -7',
+      'fresh  stopped',
+      'reopened  active',
+      'torn  idle',
+      '',
+    ]);
+    const json = (await logweir(fixture, ['ls', '--json'])).stdout.toString().trimEnd().split('\n');
+    expect(
+      json.map((row) => JSON.parse(row)).map(({ state, status, exit_code }) => [state, status, exit_code]),
+    ).toEqual([
+      ['completed', 'failed\u001b[2J', -7],
+      ['completed', 'stopped', null],
+      ['active', null, null],
+      ['idle', null, null],
+    ]);
   });
 
   it('never prints the control characters of a session id, and finds the id of a name that was too long', async () => {
@@ -224,5 +256,6 @@ describe('logweir ls', () => {
 });
 
 function rowOf(id: string, first: number, last: number, segments: number, time: string, state: string) {
-  return { session_id: id, first_seq: first, last_seq: last, segments, last_time: time, state };
+  const open = { status: null, exit_code: null };
+  return { session_id: id, first_seq: first, last_seq: last, segments, last_time: time, state, ...open };
 }

@@ -1,3 +1,4 @@
+import { CompletingClient } from '../support/completing-client.js';
 import { encodeFrame, type FrameFields } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
 
@@ -11,6 +12,15 @@ export interface Source {
   sent: number;
   /** Highest number that was acknowledged, with all below it. */
   acknowledged: number;
+}
+
+/** How the agent said that a session ended. */
+export interface ToldCompletion {
+  readonly sessionId: string;
+  readonly status: string;
+  readonly exitCode: number;
+  /** Null: no answer came. */
+  lastSeq: number | null;
 }
 
 /** How one attempt to send went. */
@@ -70,6 +80,7 @@ export function lineOf(from: Source, n: number, seq: number): string {
  */
 export class Agent {
   readonly sources: readonly Source[];
+  readonly completions: ToldCompletion[] = [];
 
   constructor(sources: readonly Source[] = sourcesOfEachKind()) {
     this.sources = sources;
@@ -158,6 +169,19 @@ export class Agent {
       return null;
     }
     return { code: answer.code, details: answer.details };
+  }
+
+  /** Completes the first source's session, as it has done never before. Resolves to whether that was answered. */
+  async complete(address: string): Promise<boolean> {
+    using client = new CompletingClient(address);
+    const exitCode = this.completions.length;
+    const told = { sessionId: this.sources[0]?.sessionId ?? '', status: `ended ${exitCode}`, exitCode };
+    const completion: ToldCompletion = { ...told, lastSeq: null };
+    this.completions.push(completion);
+    const { sessionId: session_id, status } = told;
+    const answer = await client.complete({ session_id, status, exit_code: exitCode });
+    completion.lastSeq = typeof answer === 'number' ? answer : null;
+    return typeof answer === 'number';
   }
 
   /** Sources in turn, as a busy agent's frames come. */

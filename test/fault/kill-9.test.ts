@@ -11,7 +11,7 @@ import { eachOfTwoAtOnce, Rig } from './rig.js';
 const SEED = Number(process.env['LOGWEIR_SEED'] ?? 20261121);
 /** Cycles over one LOG_DIR; then the oracle reads all of it. */
 const CYCLES_OF_A_DIRECTORY = 10;
-/** Lines of one life of the server: a segment is sealed, compressed, recorded and announced, and the next one begins. */
+/** Lines of one life of the server: a segment is sealed, compressed, recorded and announced, and the next one begins; then the session is completed. */
 const SCRIPT_ROUNDS = soak ? [9, 9, 9] : [9, 5];
 
 let redis: RedisServer;
@@ -30,6 +30,9 @@ async function livedUntil(rig: Rig, agent: Agent, plan: string[]): Promise<Call[
         break;
       }
     }
+    if (await agent.complete(server.grpc)) {
+      await rig.settledUnlessGone(server);
+    }
     await server.end('SIGKILL');
   }
   return rig.calls();
@@ -46,7 +49,7 @@ describe('kill -9: no acknowledged frame lost, none twice, the next start needs 
       for (let cycle = 0; cycle < CYCLES_OF_A_DIRECTORY; cycle++) {
         const server = await rig.start();
         const killed = sleep(random() * 120).then(() => server.end('SIGKILL'));
-        while ((await agent.send(server.grpc, 3)).ok) {
+        while ((await agent.send(server.grpc, 3)).ok && (random() < 0.8 || (await agent.complete(server.grpc)))) {
           // Until the kill.
         }
         await killed;
@@ -57,11 +60,11 @@ describe('kill -9: no acknowledged frame lost, none twice, the next start needs 
     measured('kill -9', { cycles, 'frames acknowledged': acknowledged });
   });
 
-  it('before and after every system call of append → sync → seal → gzip → manifest → announce', async () => {
+  it('before and after every system call of append → sync → seal → gzip → manifest → complete → announce', async () => {
     const sources = () => [source('numbered', null, 'batches')];
     await using unharmed = new Rig({ redis });
     const calls = (await livedUntil(unharmed, new Agent(sources()), [])).filter(changes);
-    expect(calls.length).toBeGreaterThan(45);
+    expect(calls.length).toBeGreaterThan(75);
 
     let killed = 0;
     const points = calls.flatMap((_, index) =>
@@ -95,7 +98,12 @@ describe('A power cut loses no acknowledged frame', () => {
           const server = await rig
             .start({ data: true, plan: [`change@${1 + Math.floor(random() * 250)}=kill-before`] })
             .catch(() => null);
-          while (server !== null && (await agent.send(server.grpc, 3)).ok) {
+          const completes = (): boolean => random() < 0.2;
+          while (
+            server !== null &&
+            (await agent.send(server.grpc, 3)).ok &&
+            (!completes() || (await agent.complete(server.grpc)))
+          ) {
             // Until the lights go out.
           }
           disk.follow(rig.calls(true));

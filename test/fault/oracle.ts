@@ -3,12 +3,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { storedText } from '../support/stored.js';
-import { lineOf, type Source } from './agent.js';
+import { lineOf, type Source, type ToldCompletion } from './agent.js';
 
 /** What somebody heard on Redis. */
 export interface Announced {
   readonly eventId: string;
-  readonly sha256: string;
+  readonly content: {
+    readonly sha256?: string;
+    readonly status?: string;
+    readonly exit_code?: number;
+    readonly last_seq?: number;
+  };
 }
 
 /**
@@ -20,7 +25,10 @@ export interface Announced {
  */
 export async function objections(
   logDir: string,
-  sources: readonly Source[],
+  {
+    sources,
+    completions = [],
+  }: { readonly sources: readonly Source[]; readonly completions?: readonly ToldCompletion[] },
   announced: readonly Announced[] | null,
 ): Promise<string[]> {
   const found = entriesUnder(logDir, 'sealing', 'outbox').map((name) => `${name} is still on its way`);
@@ -37,7 +45,11 @@ export async function objections(
     }
   }
   found.push(...strayLines(logDir, sources));
-  return [...found, ...(announced === null ? [] : announcements(finished, announced))];
+  if (announced !== null) {
+    found.push(...announcements(finished, announced));
+    found.push(...announcedCompletions(logDir, finished, completions, announced));
+  }
+  return found;
 }
 
 /** acknowledged ⊆ stored, each frame once and in its source's order, seq rising, and not a byte that was not sent. */
@@ -117,7 +129,7 @@ function finishedSegments(logDir: string, sessionId: string): Finished[] {
   const directory = join(logDir, 'sessions', sessionId);
   const names = existsSync(directory) ? readdirSync(directory).toSorted() : [];
   const segments = names
-    .filter((name) => name.endsWith('.json'))
+    .filter((name) => name.endsWith('Z.json'))
     .map((name) => {
       const manifest = JSON.parse(readFileSync(join(directory, name), 'utf8')) as Manifest;
       const compressed = readFileSync(join(logDir, manifest.path));
@@ -178,7 +190,11 @@ function strayLines(logDir: string, sources: readonly Source[]): string[] {
 function announcements(finished: readonly Finished[], announced: readonly Announced[]): string[] {
   const found: string[] = [];
   const due = new Map(finished.map(({ manifest }) => [`rotation:${manifest.id}`, manifest.sha256]));
-  for (const { eventId, sha256 } of announced) {
+  const rotations = announced.filter(({ eventId }) => !eventId.startsWith('completion:'));
+  for (const {
+    eventId,
+    content: { sha256 },
+  } of rotations) {
     const expected = due.get(eventId);
     if (expected === undefined) {
       found.push(`${eventId} was announced and is not there`);
@@ -189,6 +205,47 @@ function announcements(finished: readonly Finished[], announced: readonly Announ
   const heard = new Set(announced.map(({ eventId }) => eventId));
   for (const eventId of [...due.keys()].filter((id) => !heard.has(id))) {
     found.push(`${eventId} was never announced`);
+  }
+  return found;
+}
+
+/** Each answered completion under its one id, behind the segments that it completes; the last one stands beside them. */
+function announcedCompletions(
+  logDir: string,
+  finished: readonly Finished[],
+  told: readonly ToldCompletion[],
+  announced: readonly Announced[],
+): string[] {
+  const found: string[] = [];
+  const ids = announced.map(({ eventId }) => eventId);
+  const events = announced.filter(({ eventId }) => eventId.startsWith('completion:'));
+  for (const { eventId, content } of events) {
+    const { status, exit_code, last_seq = 0 } = content;
+    const origin = told.find((one) => one.status === status && one.exitCode === exit_code);
+    if (origin === undefined || eventId !== `completion:${origin.sessionId}/${last_seq}`) {
+      found.push(`${eventId} was announced as ${status}, and nobody told so`);
+      continue;
+    }
+    const before = finished.filter(({ manifest }) => manifest.id.startsWith(`${origin.sessionId}/`));
+    for (const { manifest } of before.filter((one) => one.manifest.first_seq <= last_seq)) {
+      if (manifest.last_seq > last_seq || ids.indexOf(`rotation:${manifest.id}`) > ids.indexOf(eventId)) {
+        found.push(`${eventId} was announced before ${manifest.id}`);
+      }
+    }
+  }
+  for (const { sessionId, status, lastSeq } of told.filter((one) => one.lastSeq !== null)) {
+    const heard = events.filter(({ eventId }) => eventId === `completion:${sessionId}/${lastSeq}`);
+    if (heard.length !== 1 || heard[0]?.content.status !== status) {
+      found.push(`completion:${sessionId}/${lastSeq} was answered, and announced ${heard.length} times`);
+    }
+  }
+  for (const sessionId of new Set(told.map((one) => one.sessionId))) {
+    const path = join(logDir, 'sessions', sessionId, 'completion.json');
+    const stored = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { last_seq: number }).last_seq : 0;
+    const last = Math.max(0, ...events.map(({ content }) => content.last_seq ?? 0));
+    if (stored !== last) {
+      found.push(`${sessionId} was completed at ${last}, and its record says ${stored}`);
+    }
   }
   return found;
 }

@@ -110,7 +110,7 @@ export class Rig {
 
   /** What the oracle has against what is stored. */
   async objections(agent: Agent): Promise<string[]> {
-    return objections(this.logDir, agent.sources, await this.#announced());
+    return objections(this.logDir, agent, await this.#announced());
   }
 
   /** Starts a server without faults, lets the agent finish, and asks the oracle. */
@@ -152,7 +152,7 @@ export class Rig {
     await client.quit();
     return entries.map(([, fields]) => {
       const field = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
-      return { eventId: field('id'), sha256: (JSON.parse(field('content')) as { sha256: string }).sha256 };
+      return { eventId: field('id'), content: JSON.parse(field('content')) as Announced['content'] };
     });
   }
 }

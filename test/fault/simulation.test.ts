@@ -12,7 +12,7 @@ const HOURS = 3_600_000;
 
 describe('any crashes, power cuts, disk errors and lost answers, in any order', () => {
   test(
-    'leave every acknowledged frame stored once and in order, and every segment finished, chained and announced',
+    'leave every acknowledged frame stored once and in order, every segment finished, chained and announced, and every completion behind its segments',
     async () => {
       const totals = noTotals();
       const seeds = new Set([...keptSeeds(SEEDS_FILE), ...Array.from({ length: SEEDS }, (_, index) => index + 1)]);
@@ -31,6 +31,7 @@ describe('any crashes, power cuts, disk errors and lost answers, in any order', 
       expect(totals.crashes).toBeGreaterThan(seeds.size);
       expect(totals['faults injected']).toBeGreaterThan(seeds.size);
       expect(totals['frames acknowledged']).toBeGreaterThan(seeds.size * 10);
+      expect(totals['sessions completed']).toBeGreaterThan(seeds.size);
     },
     6 * HOURS,
   );

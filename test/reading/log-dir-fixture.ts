@@ -3,6 +3,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import {
+  COMPLETION_FORMAT_VERSION,
+  type CompletionRecord,
+  completionPath,
+  encodeCompletion,
+  pendingCompletionPath,
+} from '../../src/segment/completion-record.js';
 import { type Layout, layoutOf, segmentName, sessionName } from '../../src/segment/layout.js';
 import type { Manifest } from '../../src/segment/manifest.js';
 
@@ -41,6 +48,28 @@ export class LogDirFixture implements AsyncDisposable {
 
   async writeActive(sessionId: string, bytes: Uint8Array): Promise<void> {
     await write(this.activePath(sessionId), bytes);
+  }
+
+  /** @param end null: a file that is no record */
+  async writeCompletion(
+    sessionId: string,
+    lastSeq: number,
+    end: { status: string; exitCode: number | null } | null,
+    place: 'sealing' | 'sessions' = 'sessions',
+  ): Promise<void> {
+    const record: CompletionRecord = {
+      session_id: sessionId,
+      status: end?.status ?? '',
+      exit_code: end?.exitCode ?? null,
+      last_seq: lastSeq,
+      completed_at: '2026-11-21T10:00:00.000Z',
+      format_version: COMPLETION_FORMAT_VERSION,
+    };
+    const path =
+      place === 'sealing'
+        ? pendingCompletionPath(this.layout, record)
+        : completionPath(this.layout, sessionName(sessionId));
+    await write(path, encodeCompletion(record));
   }
 
   /** @param memberLines how many lines a gzip member holds */

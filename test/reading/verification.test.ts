@@ -311,6 +311,46 @@ describe('verify, of what a real server wrote', () => {
     expect(text).toContain('note: 1 file in quarantine/, 10 B\n');
   });
 
+  it('how a session ended: a sound record says nothing, others are told by what is wrong', async () => {
+    await using broken = await damagedCase();
+    const record = {
+      ...{ session_id: 's', status: 'failed', exit_code: 1, last_seq: 100 },
+      ...{ completed_at: '2026-11-21T10:00:00.000Z', format_version: 1 },
+    };
+    const file = 'sessions/s/completion.json';
+    const write = (content: object | string) =>
+      writeFile(broken.copy.at(file), typeof content === 'string' ? content : JSON.stringify(content));
+    await write(record);
+    await expectVerdict(broken, [], []);
+    expect((await broken.copy.verify()).json.information.foreign.files).toBe(0);
+    for (const [content, why] of [
+      ['{"session_id":', 'the completion record is not JSON'],
+      [{ ...record, last_seq: 1.5 }, 'the completion record has no valid last_seq'],
+      [{ ...record, session_id: 'other' }, 'the completion record is of another session'],
+      [
+        { ...record, format_version: 2 },
+        "the completion record's format_version is 2, this logweir reads 1: run the version that wrote it",
+      ],
+    ] as const) {
+      await write(content);
+      await expectVerdict(broken, [['completion_invalid', null, file, `cannot be used: ${why}`]], []);
+    }
+    await write({ ...record, last_seq: 109 });
+    const message = 'says that the session was completed at seq 109, but its lines end at 105';
+    await expectVerdict(broken, [], [['data_missing', 'last_seq', file, message]]);
+    // What was given up is told of by its name.
+    await writeFile(broken.copy.at('quarantine/s_0000000000000106-0000000000000109_20261121T100000Z.log'), 'x');
+    await expectVerdict(broken, [], []);
+    await unlink(broken.copy.at(file));
+    await mkdir(broken.copy.at('sealing/s'), { recursive: true });
+    const pending = 'sealing/s/0000000000000099.completion.json';
+    await writeFile(broken.copy.at(pending), JSON.stringify(record));
+    await expectVerdict(broken, [['completion_invalid', null, pending, 'is a completion at seq 100']], []);
+    await unlink(broken.copy.at(pending));
+    await symlink('/etc/passwd', broken.copy.at(file));
+    await expectVerdict(broken, [['not_a_file', null, file, 'is no regular file']], []);
+  });
+
   it('the active file: an unfinished line is no damage, NUL bytes and other lines are', async () => {
     await using broken = await damagedCase();
     const path = broken.copy.at('active/s.logtmp');

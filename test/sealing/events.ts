@@ -1,4 +1,5 @@
 import type { OutboxEvent } from '../../src/sealing/outbox-record.js';
+import { COMPLETION_FORMAT_VERSION, type CompletionRecord } from '../../src/segment/completion-record.js';
 import { MANIFEST_FORMAT_VERSION, type Manifest, manifestId } from '../../src/segment/manifest.js';
 
 export function manifest(
@@ -45,11 +46,20 @@ export function completion(
   lastSeq: number,
   end: { status?: string; exitCode?: number } = {},
 ): OutboxEvent {
+  return { type: 'log_completion', completion: completionRecord(sessionId, lastSeq, end) };
+}
+
+export function completionRecord(
+  sessionId: string,
+  lastSeq: number,
+  end: { status?: string; exitCode?: number } = {},
+): CompletionRecord {
   return {
-    type: 'log_completion',
-    sessionId,
-    lastSeq,
+    session_id: sessionId,
     status: end.status ?? 'stopped',
-    exitCode: end.exitCode ?? null,
+    exit_code: end.exitCode ?? null,
+    last_seq: lastSeq,
+    completed_at: '2026-11-21T10:00:00.000Z',
+    format_version: COMPLETION_FORMAT_VERSION,
   };
 }

@@ -39,7 +39,7 @@ test('a record is the envelope, its timestamp is that of the first add, across r
   await (await openOutbox(layout, nodeFiles, () => Date.UTC(2027, 0, 1))).add(event);
   expect(readFileSync(join(layout.outbox, 'completion_s_0000000000000009.json'), 'utf8')).toBe(
     '{"type":"log_completion","encoding":"json","content":{"session_id":"s","last_seq":9,"status":"stopped",' +
-      '"exit_code":3,"event_id":"completion:s/9"},"timestamp":"2026-11-21T10:00:00.123000+00:00"}\n',
+      '"exit_code":3,"completed_at":"2026-11-21T10:00:00.000Z","event_id":"completion:s/9"},"timestamp":"2026-11-21T10:00:00.123000+00:00"}\n',
   );
 });
 
@@ -53,6 +53,7 @@ test('a completion without an exit code has none', async () => {
     session_id: 's',
     last_seq: 9,
     status: 'stopped',
+    completed_at: '2026-11-21T10:00:00.000Z',
     event_id: 'completion:s/9',
   });
 });

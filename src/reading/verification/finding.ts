@@ -8,6 +8,8 @@ export type IntegrityProblem =
   | 'unreadable'
   /** The manifest is not one, or says what cannot be. */
   | 'manifest_invalid'
+  /** What says how the session ended is not a record of that. */
+  | 'completion_invalid'
   /** A field of the manifest does not agree with the segment or its name. */
   | 'manifest_field'
   /** The content is not the one that was sealed. */

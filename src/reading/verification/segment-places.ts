@@ -1,5 +1,6 @@
 /** Where a sealed segment's files are at one moment, while a server may be finishing it. */
 import { join, posix } from 'node:path';
+import { COMPLETION_FILE, pendingCompletionSeq } from '../../segment/completion-record.js';
 import type { FileStat, Files } from '../../segment/files.js';
 import {
   GZIP_SUFFIX,
@@ -76,6 +77,10 @@ export interface SessionListing {
   readonly strange: readonly string[];
 }
 
+function isCompletion(room: 'sealing' | 'sessions', fileName: string): boolean {
+  return room === 'sealing' ? pendingCompletionSeq(fileName) !== null : fileName === COMPLETION_FILE;
+}
+
 /** What has the name of a segment, listed in the direction in which files move: nothing that stays or moves is missed. */
 export async function listSegments(files: Files, layout: Layout, name: string): Promise<SessionListing> {
   const found: SegmentName[] = [];
@@ -92,7 +97,7 @@ export async function listSegments(files: Files, layout: Layout, name: string): 
       const segment = parseSegmentName(fileName);
       if (segment !== null && suffixes[room].some((suffix) => fileName === segmentName(segment) + suffix)) {
         found.push(segment);
-      } else if (!fileName.endsWith(TEMPORARY_SUFFIX)) {
+      } else if (!fileName.endsWith(TEMPORARY_SUFFIX) && !isCompletion(room, fileName)) {
         foreign.push(posix.join(room, name, fileName));
       }
     }

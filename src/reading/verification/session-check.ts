@@ -11,9 +11,11 @@
 import { join, posix } from 'node:path';
 import type { Files } from '../../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout, type SegmentName, sessionIdOfName } from '../../segment/layout.js';
+import { Quarantine } from '../../segment/quarantine.js';
 import type { SegmentSummary } from '../../segment/sealed-segment.js';
 import { isAbsent } from '../reading-error.js';
 import { chainFindings, type Link, numbersBetween } from './chain.js';
+import { type CompletionVerdict, checkCompletions, missingBefore } from './completion-check.js';
 import { type Content, readContent } from './content.js';
 import {
   type CompletenessFinding,
@@ -62,6 +64,8 @@ export class SessionCheck {
 
   /** Null when nothing of that session is there. @throws the signal's reason */
   async run(): Promise<SessionVerdict | null> {
+    const completions = await checkCompletions(this.#files, this.#layout, this.#name);
+    this.#integrity.push(...completions.integrity);
     const listing = await listSegments(this.#files, this.#layout, this.#name);
     for (const file of listing.strange) {
       this.#damaged(file, 'not_a_file', 'is no directory: what it may lead to is not checked');
@@ -70,10 +74,11 @@ export class SessionCheck {
     const active = await this.#checkActive(listing.segments);
     await this.#checkSealedMeanwhile(active);
     const isNothing = active.kind === 'absent' && this.#links.size === 0 && listing.foreign.length === 0;
-    if (isNothing && listing.strange.length === 0) {
+    if (isNothing && listing.strange.length === 0 && !completions.isAny) {
       return null;
     }
     this.#judgeChain(active);
+    await this.#judgeCompletions(completions, active);
     return {
       sessionId: this.#sessionId ?? this.#name,
       totals: this.#totals,
@@ -234,6 +239,19 @@ export class SessionCheck {
 
   #damaged(file: string, problem: IntegrityFinding['problem'], message: string): void {
     this.#integrity.push({ file, problem, field: null, message, expected: null, found: null });
+  }
+
+  /** A segment that was given up is told of by its name in quarantine/. */
+  async #judgeCompletions(completions: CompletionVerdict, active: ActiveFile): Promise<void> {
+    let lastSeq = active.kind === 'lines' ? active.summary.lastSeq : 0;
+    for (const link of this.#links.values()) {
+      lastSeq = Math.max(lastSeq, link.lastSeq);
+    }
+    if (missingBefore(completions, lastSeq).length > 0 && this.#sessionId !== null) {
+      const quarantine = new Quarantine(this.#files, this.#layout);
+      lastSeq = Math.max(lastSeq, await quarantine.lastSeq(this.#sessionId));
+    }
+    this.#completeness.push(...missingBefore(completions, lastSeq));
   }
 
   #judgeChain(active: ActiveFile): void {

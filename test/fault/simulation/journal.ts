@@ -1,3 +1,4 @@
+import type { CompletionOutcome } from '../../../src/sealing/completions.js';
 import { delimited, FIELD, join, timestamp, varintField } from '../../frame/wire-writer.js';
 
 /** A frame as an agent sent it. */
@@ -17,15 +18,36 @@ export interface SentFrame {
   acknowledged: boolean;
 }
 
+/** How somebody said that a session ended. */
+export interface ToldCompletion {
+  readonly sessionId: string;
+  readonly status: string;
+  readonly exitCode: number | null;
+  /** Null while there is no answer, which may be for ever. */
+  outcome: CompletionOutcome | null;
+}
+
 /** What was sent, and what of it was acknowledged: what is stored must agree with it. */
 export class Journal {
   readonly frames = new Map<string, SentFrame>();
   readonly violations: string[] = [];
+  readonly told: ToldCompletion[] = [];
 
   send(frame: Omit<SentFrame, 'bytes' | 'acknowledged'>): SentFrame {
     const sent = { ...frame, bytes: wireBytes(frame), acknowledged: false };
     this.frames.set(frame.content, sent);
     return sent;
+  }
+
+  tell(completion: Omit<ToldCompletion, 'outcome'>): ToldCompletion {
+    const told = { ...completion, outcome: null };
+    this.told.push(told);
+    return told;
+  }
+
+  /** Completions that were answered with success. */
+  get completed(): number {
+    return this.told.filter(({ outcome }) => outcome?.kind === 'completed').length;
   }
 
   get acknowledged(): number {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { Manifest } from '../../../src/segment/manifest.js';
 import { parseManifest } from '../../../src/segment/manifest-store.js';
+import { completionViolations } from './completion-oracle.js';
 import type { Journal, SentFrame } from './journal.js';
 
 /** One line of a segment, as JSON has it. */
@@ -26,13 +27,15 @@ export function violationsOf(
     }
   }
   const counted = new Map<string, number>();
-  const manifests = [...stored.keys()].filter((path) => /\/sessions\/.*\.json$/.test(path)).toSorted();
+  const manifests = [...stored.keys()].filter((path) => /\/sessions\/.*Z\.json$/.test(path)).toSorted();
+  const known: Manifest[] = [];
   const before = new Map<string, { manifest: Manifest; lastSeq: number }>();
   for (const path of manifests) {
     const manifest = manifestAt(path, stored, wrong);
     if (manifest === null) {
       continue;
     }
+    known.push(manifest);
     const previous = before.get(manifest.session_id);
     const lines = linesOf(manifest, stored, wrong);
     expectEqual(wrong, `${manifest.id} prev_sha256`, manifest.prev_sha256, previous?.manifest.sha256 ?? null);
@@ -45,8 +48,9 @@ export function violationsOf(
     const lastSeq = checkLines(manifest, lines, previous?.lastSeq ?? 0, journal, counted, wrong);
     before.set(manifest.session_id, { manifest, lastSeq });
   }
-  const ids = new Set(announced.keys());
-  expectEqual(wrong, 'announced events', ids.size, manifests.length);
+  const rotations = [...announced.keys()].filter((id) => !id.startsWith('completion:')).length;
+  expectEqual(wrong, 'announced segments', rotations, manifests.length);
+  wrong.push(...completionViolations(stored, known, journal, announced));
   const files = [...stored.keys()].filter((path) => /\/sessions\/.*\.log(\.gz)?$/.test(path)).length;
   expectEqual(wrong, 'finished files', files, manifests.length);
   for (const [content, { acknowledged }] of journal.frames) {

@@ -105,6 +105,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     ...NO_BUG,
+    name: 'the record of a completion is removed before its event stands in the outbox',
+    files: (files) =>
+      instead(files, {
+        async open(path, mode) {
+          const [, root, session, seq] = /^(.*)\/outbox\/completion_(.+)_(\d{16})\.json\.tmp$/.exec(path) ?? [];
+          if (root !== undefined) {
+            await files.remove(join(root, 'sealing', session ?? '', `${seq}.completion.json`));
+          }
+          return files.open(path, mode);
+        },
+      }),
+  },
+  {
+    ...NO_BUG,
     name: 'a short write is taken for a whole one',
     files: (files) =>
       opened(files, (file) => ({

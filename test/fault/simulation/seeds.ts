@@ -11,10 +11,19 @@ export interface Totals {
   'faults injected': number;
   'frames sent': number;
   'frames acknowledged': number;
+  'sessions completed': number;
 }
 
 export function noTotals(): Totals {
-  return { seeds: 0, events: 0, crashes: 0, 'faults injected': 0, 'frames sent': 0, 'frames acknowledged': 0 };
+  return {
+    seeds: 0,
+    events: 0,
+    crashes: 0,
+    'faults injected': 0,
+    'frames sent': 0,
+    'frames acknowledged': 0,
+    'sessions completed': 0,
+  };
 }
 
 export function addTo(totals: Totals, outcome: Outcome): void {
@@ -24,6 +33,7 @@ export function addTo(totals: Totals, outcome: Outcome): void {
   totals['faults injected'] += outcome.faults;
   totals['frames sent'] += outcome.frames;
   totals['frames acknowledged'] += outcome.acknowledged;
+  totals['sessions completed'] += outcome.completed;
 }
 
 /** The seeds that once failed: a number at the start of a line, and a word on why. */

@@ -55,11 +55,13 @@ export class ServerProcess {
 
   /** Where agents bring their frames; null while there is none. */
   get door(): Door | null {
-    const { core } = this;
-    if (core === null || this.#draining || !this.alive) {
-      return null;
-    }
-    return { newIntake: () => this.#around.bug.intake(core.sessions.newIntake()) };
+    const core = this.openCore;
+    return core === null ? null : { newIntake: () => this.#around.bug.intake(core.sessions.newIntake()) };
+  }
+
+  /** What calls are for; null while none are taken. */
+  get openCore(): Core | null {
+    return this.#draining || !this.alive ? null : this.core;
   }
 
   /** As the service starts. @throws the error of the disk that stopped it */

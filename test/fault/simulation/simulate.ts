@@ -10,6 +10,7 @@ export interface Outcome {
   readonly faults: number;
   readonly frames: number;
   readonly acknowledged: number;
+  readonly completed: number;
 }
 
 /** One seed's world, from its first event to the oracle. @param trace hears of every event */
@@ -33,5 +34,6 @@ export async function simulate(
     faults: world.weather.faults,
     frames: world.journal.frames.size,
     acknowledged: world.journal.acknowledged,
+    completed: world.journal.completed,
   };
 }

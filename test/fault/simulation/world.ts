@@ -1,5 +1,6 @@
 import type { CoreConfig } from '../../../src/core.js';
 import { Agent, type Numbering } from './agent.js';
+import { Completer } from './completer.js';
 import { Disk } from './disk.js';
 import { DiskWeather } from './disk-weather.js';
 import { Journal } from './journal.js';
@@ -11,6 +12,7 @@ import { ServerProcess } from './server-process.js';
 import { SimulatedRedis } from './simulated-redis.js';
 
 const EVENTS_MAX = 60_000;
+const SHARED_SESSIONS: readonly [string, ...string[]] = ['s1', 's/2'];
 
 /**
  * Agents, a server, its disk and Redis, from one seed: a stormy time with crashes, then a calm one in which
@@ -26,6 +28,7 @@ export class World {
   readonly #disk: Disk;
   readonly #redis: SimulatedRedis;
   readonly #agents: Agent[];
+  readonly #completer: Completer;
   readonly #config: CoreConfig;
   readonly #bug: PlantedBug;
   readonly #crashGapEvents: number;
@@ -44,6 +47,13 @@ export class World {
     this.#redis = new SimulatedRedis(new Random(random.between(0, 2 ** 31)));
     this.#config = randomConfig(random);
     this.#agents = this.#randomAgents();
+    this.#completer = new Completer({
+      scheduler: this.scheduler,
+      random: new Random(random.between(0, 2 ** 31)),
+      journal: this.journal,
+      core: () => this.#server?.openCore ?? null,
+      sessions: [...SHARED_SESSIONS, ...this.#agents.map((_, index) => `own-${index}`)],
+    });
     this.#crashesLeft = random.pick([0, 1, 2, 3, 5, 8]);
     this.#crashGapEvents = random.pick([20, 100, 400]);
     this.#lightFuse();
@@ -53,7 +63,7 @@ export class World {
   async run(): Promise<string[]> {
     this.#start(0);
     this.#changeWeather();
-    await this.#until(() => this.#crashesLeft === 0 && this.#agents.every(({ done }) => done), EVENTS_MAX / 2);
+    await this.#until(() => this.#crashesLeft === 0 && this.#allTold, EVENTS_MAX / 2);
     this.#crashesLeft = 0;
     this.weather.heal();
     this.#redis.healed = true;
@@ -73,7 +83,6 @@ export class World {
 
   #randomAgents(): Agent[] {
     const random = this.#random;
-    const shared: [string, ...string[]] = ['s1', 's/2'];
     return Array.from({ length: random.between(1, 4) }, (_, index) => {
       const numbering = random.pick<Numbering>(['client', 'producer', 'producer', 'assigned']);
       return new Agent({
@@ -84,7 +93,7 @@ export class World {
         calm: () => this.weather.healed,
         name: `a${index}`,
         numbering,
-        sessions: numbering === 'client' ? [`own-${index}`] : shared,
+        sessions: numbering === 'client' ? [`own-${index}`] : SHARED_SESSIONS,
         frames: random.between(1, 40),
       });
     });
@@ -198,7 +207,12 @@ export class World {
     this.#start(this.#random.between(1, 1000));
   }
 
+  get #allTold(): boolean {
+    return this.#agents.every(({ done }) => done) && this.#completer.done;
+  }
+
   #disconnect(): void {
+    this.#completer.disconnect();
     for (const agent of this.#agents) {
       agent.disconnect();
     }
@@ -209,9 +223,10 @@ export class World {
       const core = this.#server?.core;
       return (
         core != null &&
-        this.#agents.every(({ done }) => done) &&
+        this.#allTold &&
         core.sessions.registry.size === 0 &&
         core.pipeline.queueLength === 0 &&
+        core.pipeline.pendingCompletions === 0 &&
         core.outbox?.depth === 0
       );
     };

@@ -14,20 +14,24 @@ import type { WriteLogResponse as _logging_v1_WriteLogResponse, WriteLogResponse
  */
 export interface LogServiceClient extends grpc.Client {
   /**
-   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. All of it is
-   * durable before the call is answered, and it survives restarts. Frames that come afterwards are still stored, in a new segment,
+   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. It covers every
+   * frame that was taken before the call. When it is answered, the lines and how the session ended are durable and survive restarts;
+   * the announcement follows, behind those of the session's segments. Frames that come afterwards are still stored, in a new segment,
    * and open the session again. A repeated call with the same status and exit code changes nothing.
-   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code.
+   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code,
+   * which are named. UNAVAILABLE, or RESOURCE_EXHAUSTED when the disk is full: it may be completed or not; call again.
    */
   CompleteSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
   CompleteSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
   CompleteSession(argument: _logging_v1_CompleteSessionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
   CompleteSession(argument: _logging_v1_CompleteSessionRequest, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. All of it is
-   * durable before the call is answered, and it survives restarts. Frames that come afterwards are still stored, in a new segment,
+   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. It covers every
+   * frame that was taken before the call. When it is answered, the lines and how the session ended are durable and survive restarts;
+   * the announcement follows, behind those of the session's segments. Frames that come afterwards are still stored, in a new segment,
    * and open the session again. A repeated call with the same status and exit code changes nothing.
-   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code.
+   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code,
+   * which are named. UNAVAILABLE, or RESOURCE_EXHAUSTED when the disk is full: it may be completed or not; call again.
    */
   completeSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
   completeSession(argument: _logging_v1_CompleteSessionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_logging_v1_CompleteSessionResponse__Output>): grpc.ClientUnaryCall;
@@ -79,10 +83,12 @@ export interface LogServiceClient extends grpc.Client {
  */
 export interface LogServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. All of it is
-   * durable before the call is answered, and it survives restarts. Frames that come afterwards are still stored, in a new segment,
+   * The session is over: its segment is sealed, `log_completion` is announced, and every tail ends with the status. It covers every
+   * frame that was taken before the call. When it is answered, the lines and how the session ended are durable and survive restarts;
+   * the announcement follows, behind those of the session's segments. Frames that come afterwards are still stored, in a new segment,
    * and open the session again. A repeated call with the same status and exit code changes nothing.
-   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code.
+   * NOT_FOUND: nothing is stored under that id. ALREADY_EXISTS: it was completed at this line with another status or exit code,
+   * which are named. UNAVAILABLE, or RESOURCE_EXHAUSTED when the disk is full: it may be completed or not; call again.
    */
   CompleteSession: grpc.handleUnaryCall<_logging_v1_CompleteSessionRequest__Output, _logging_v1_CompleteSessionResponse>;
   
