@@ -97,7 +97,7 @@ export const variables: readonly Variable[] = [
   ),
   integer(
     { name: 'LOG_GZIP_LEVEL', field: 'gzipLevel', description: '1 is fastest, 9 smallest.' },
-    { min: 1, max: 9, default: 6 },
+    { min: 1, max: 9, default: 3 },
   ),
   integer(
     { name: 'LOG_COMPRESSION_WORKERS', field: 'compressionWorkers', description: 'Threads that compress.' },

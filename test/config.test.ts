@@ -38,7 +38,7 @@ describe('readConfig', () => {
       flushIntervalMs: 200,
       fsync: 'ack',
       compression: 'gzip',
-      gzipLevel: 6,
+      gzipLevel: 3,
       compressionWorkers: 7,
       maxFrameBytes: 1_048_576,
       maxQueueBytes: 268_435_456,

@@ -112,7 +112,7 @@ describe('the command line', () => {
     const env = { REDIS_URL: 'redis://:hunter2@r:1', LOG_GZIP_LEVLE: '1' };
     const plain = await run(['config'], env);
     expect(plain).toMatchObject({ code: 0, stderr: expect.stringContaining('did you mean LOG_GZIP_LEVEL?') });
-    expect(plain.stdout).toContain('LOG_GZIP_LEVEL=6\n');
+    expect(plain.stdout).toContain('LOG_GZIP_LEVEL=3\n');
     expect(plain.stdout).toContain('REDIS_URL=redis://***@r:1\n');
     const json = JSON.parse((await run(['config', '--json'])).stdout) as Record<string, unknown>;
     expect(json).toMatchObject({ LOG_DIR: join(directory, 'logs'), REDIS_URL: null, GRPC_PORT: 0 });

@@ -10,7 +10,7 @@ const GROUP = 'gzip';
 const SESSIONS = 10;
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 const SMOKE_SEGMENT_BYTES = 16 * 1024;
-const LEVELS = [1, 3, 6, 9];
+const LEVELS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 /** Issue 4: 1.3 times Fluent Bit's rotate + gzip on the same machine. */
 const FRAMES_PER_CPU_SECOND_MIN = 1.3 * 237_000;
 const STALL_MS_MAX = 50;

@@ -93,6 +93,8 @@ export interface RunSession {
 export class RunEncoder {
   /** Lines: the first `outputBytes` of it, until the next `encodeRun`. */
   readonly output: Buffer;
+  /** The same memory. */
+  readonly outputView: DataView;
 
   readonly #encodeRun: Exports['encodeRun'];
   readonly #layout: Readonly<Layout>;
@@ -126,6 +128,7 @@ export class RunEncoder {
     this.#doubles = new Float64Array(memory.buffer, layout.RESULTS, 6);
     this.#outputBytesMax = Math.min(Math.max(1, outputBytesMax), layout.OUT_BYTES);
     this.output = this.#memory.subarray(layout.OUT, layout.OUT + layout.OUT_BYTES);
+    this.outputView = new DataView(memory.buffer, layout.OUT, layout.OUT_BYTES);
     this.#memory.set(BEFORE_ID, layout.ID_JSON);
   }
 

@@ -9,7 +9,7 @@
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { GzipMember } from '../segment/manifest.js';
-import { Digest } from './digest.js';
+import { Checksum, Digest } from './digest.js';
 import { errnoOf, messageOf, SealingError } from './sealing-error.js';
 import { nodeThreadDisk, type ThreadDisk, type ThreadFile } from './thread-disk.js';
 import type { CompressionRequest, CompressionResult } from './worker-protocol.js';
@@ -28,12 +28,16 @@ export function compressSegment(
 ): CompressionResult {
   const raw = openRaw(disk, request.rawPath);
   try {
-    const checked = digestOf(raw, request.bytes, getOn);
+    if (request.compression === 'gzip') {
+      // Its SHA-256 is taken of what is read back: 0.6 ms a MB that would be spent twice.
+      expectSealedBytes(readThrough(raw, request.bytes, new Checksum(), getOn), request, 'the raw file');
+      disk.remove(request.targetPath);
+      return gzipInto(disk, raw, request, getOn);
+    }
+    const checked = readThrough(raw, request.bytes, new Digest(), getOn);
     expectSealedBytes(checked, request, 'the raw file');
     disk.remove(request.targetPath);
-    return request.compression === 'gzip'
-      ? gzipInto(disk, raw, request, getOn)
-      : keepPlain(disk, checked, request, getOn);
+    return keepPlain(disk, checked, request, getOn);
   } finally {
     raw.close();
   }
@@ -87,7 +91,7 @@ function keepPlain(
   disk.copy(request.rawPath, request.targetPath);
   const copy = disk.open(request.targetPath, 'readwrite');
   try {
-    expectSealedBytes(digestOf(copy, request.bytes, getOn), request, 'the copied file');
+    expectSealedBytes(readThrough(copy, request.bytes, new Checksum(), getOn), request, 'the copied file');
     copy.sync();
     return result;
   } finally {
@@ -143,7 +147,8 @@ function digestOfMembers(
 
 function gunzip(compressed: Buffer, expectedBytes: number): Buffer {
   try {
-    return gunzipSync(compressed, { maxOutputLength: Math.max(expectedBytes, 1) });
+    // One piece with room to spare instead of 64 that are joined: 1.5 instead of 2.6 ms a MB.
+    return gunzipSync(compressed, { maxOutputLength: Math.max(expectedBytes, 1), chunkSize: expectedBytes + 64 });
   } catch (error) {
     throw new SealingError('unusable', `the compressed file cannot be read back: ${messageOf(error)}`, {
       cause: error,
@@ -151,7 +156,7 @@ function gunzip(compressed: Buffer, expectedBytes: number): Buffer {
   }
 }
 
-function expectSealedBytes(digest: Digest, request: CompressionRequest, what: string): void {
+function expectSealedBytes(digest: Checksum, request: CompressionRequest, what: string): void {
   if (digest.bytes !== request.bytes || digest.crc32 !== request.crc32) {
     const found = `${digest.bytes} bytes with CRC-32 ${hex(digest.crc32)}`;
     const sealed = `${request.bytes} bytes with CRC-32 ${hex(request.crc32)}`;
@@ -163,14 +168,14 @@ function hex(crc32: number): string {
   return crc32.toString(16).padStart(8, '0');
 }
 
-function digestOf(file: ThreadFile, expectedBytes: number, getOn: () => void): Digest {
-  const digest = new Digest();
+/** Hands the whole file to `sum`, and returns it. */
+function readThrough<Sum extends Checksum>(file: ThreadFile, expectedBytes: number, sum: Sum, getOn: () => void): Sum {
   const buffer = readBuffer(expectedBytes);
-  for (let count = readFully(file, buffer, 0); count > 0; count = readFully(file, buffer, digest.bytes)) {
-    digest.update(buffer.subarray(0, count));
+  for (let count = readFully(file, buffer, 0); count > 0; count = readFully(file, buffer, sum.bytes)) {
+    sum.update(buffer.subarray(0, count));
     getOn();
   }
-  return digest;
+  return sum;
 }
 
 /** Of a small file, one byte more than it has: an idle session's few lines must not cost a MiB. */

@@ -100,9 +100,10 @@ export class Intake {
     if (touched === null || touched.writer.retired || !isLoaded(bytes)) {
       return 0;
     }
+    const nowMs = this.#registry.wallMs();
     let taken = 0;
     for (let at = position; touched !== null; at = runs.position) {
-      const result = touched.writer.appendRun(runs, at, format, this.#limits.maxFrameBytes);
+      const result = touched.writer.appendRun(runs, at, format, this.#limits.maxFrameBytes, nowMs);
       taken += this.#takenTogether(touched);
       if (result === OTHER_SESSION) {
         touched = this.#touchAt(bytes, runs.idStart, runs.idEnd);

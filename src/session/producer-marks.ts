@@ -34,7 +34,7 @@ export class ProducerMarks {
 
   /** Of the producer that `idOf` was asked for last. */
   get lastMark(): number {
-    return this.markOf(this.#lastId);
+    return this.#lastId === '' ? 0 : this.markOf(this.#lastId);
   }
 
   recordLast(producerSeq: number): void {

@@ -41,6 +41,11 @@ export class SessionRegistry {
     return this.#index.size;
   }
 
+  /** Unix milliseconds: what frames get for a time that bring none. */
+  wallMs(): number {
+    return this.#context.clock.wallMs();
+  }
+
   /** Why some session can't store frames at the moment, or null. */
   get storageError(): StorageError | null {
     for (const { error } of this.#context.failing) {

@@ -136,14 +136,14 @@ export class SessionWriter implements BatchSource, NumberedLog {
    * Takes frames of this session from the piece that `runs` has loaded, up to the first that needs a closer look; what became of
    * them stands in `runs`.
    * @param position, format, maxFrameBytes as RunEncoder has them
+   * @param nowMs the wall clock's: the time of frames that have none
    */
-  appendRun(runs: RunEncoder, position: number, format: RunFormat, maxFrameBytes: number): RunResult {
-    const { limits, clock } = this.#context;
+  appendRun(runs: RunEncoder, position: number, format: RunFormat, maxFrameBytes: number, nowMs: number): RunResult {
+    const { limits } = this.#context;
     const producers = this.#producers;
     const roomBytes = limits.maxBytes - (this.#tally?.bytes ?? 0);
     const producerId = producers.lastBytes.length === 0 ? null : producers.lastBytes;
     const mark = producers.lastMark;
-    const nowMs = clock.wallMs();
     const result = runs.encodeRun(
       position,
       format,
@@ -243,10 +243,7 @@ export class SessionWriter implements BatchSource, NumberedLog {
   #takeLines(runs: RunEncoder): void {
     const { stored, outputBytes, lastSeq } = runs;
     const pending = this.#pending ?? this.#startBatch();
-    const { buffer } = pending;
-    buffer.reserve(buffer.length, outputBytes);
-    runs.output.copy(buffer.bytes, buffer.length, 0, outputBytes);
-    buffer.length += outputBytes;
+    pending.buffer.append(runs.outputView, outputBytes);
     this.#tally ??= this.#newTally(pending.startedAtMs);
     this.#count(this.#tally, this.#lastSeq + 1, lastSeq, stored, outputBytes);
     this.#appended(pending, lastSeq, stored, outputBytes);

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { BufferPool } from '../../src/session/buffer-pool.js';
+
+const FREE_BYTES_MAX = 64 * 1024;
+
+describe('the pool of buffers', () => {
+  it('gives out again what it was given, of the capacity that is asked for', () => {
+    const pool = new BufferPool(FREE_BYTES_MAX);
+    const small = pool.take();
+    const large = pool.take(10_000);
+    const memory = [small.bytes, large.bytes];
+    pool.give(small);
+    pool.give(large);
+    expect(memory.map(({ length }) => length)).toEqual([4096, 16_384]);
+    expect(pool.take(16_384).bytes).toBe(memory[1]);
+    expect(pool.take(1).bytes).toBe(memory[0]);
+    expect(pool.freeBytes).toBe(0);
+  });
+
+  it('keeps the memory that a growing buffer leaves, and nothing of its content is lost', () => {
+    const pool = new BufferPool(FREE_BYTES_MAX);
+    const buffer = pool.take();
+    const left = buffer.bytes;
+    buffer.bytes.write('a line');
+    buffer.length = 6;
+    buffer.reserve(6, 4096);
+    expect([buffer.bytes.length, buffer.bytes.toString('utf8', 0, 6), buffer.length]).toEqual([8192, 'a line', 6]);
+    expect(buffer.view.byteLength).toBe(8192);
+    expect(pool.freeBytes).toBe(4096);
+    const next = pool.take();
+    expect([next.bytes, next.view.buffer, next.length]).toEqual([left, left.buffer, 0]);
+  });
+
+  it('holds no more than its bound, and nothing that a burst made large', () => {
+    const pool = new BufferPool(FREE_BYTES_MAX);
+    const buffers = Array.from({ length: 40 }, () => pool.take());
+    for (const buffer of buffers) {
+      pool.give(buffer);
+    }
+    expect(pool.freeBytes).toBe(FREE_BYTES_MAX);
+    const roomy = new BufferPool(16 * 1024 * 1024);
+    const burst = roomy.take();
+    burst.reserve(0, 1024 * 1024 + 1);
+    expect(burst.bytes.length).toBe(1024 * 1024 + 1);
+    roomy.give(burst);
+    // What it grew from.
+    expect(roomy.freeBytes).toBe(4096);
+  });
+});
