@@ -31,7 +31,7 @@ describe('any crashes, power cuts, disk errors and lost answers, in any order', 
       expect(totals.crashes).toBeGreaterThan(seeds.size);
       expect(totals['faults injected']).toBeGreaterThan(seeds.size);
       expect(totals['frames acknowledged']).toBeGreaterThan(seeds.size * 10);
-      expect(totals['sessions completed']).toBeGreaterThan(seeds.size);
+      expect(totals['sessions completed']).toBeGreaterThan(seeds.size / 2);
     },
     6 * HOURS,
   );
