@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { cursorAt } from '../../src/reading/cursor.js';
 import { InflatedMembers } from '../../src/reading/inflated-members.js';
 import { PlacedFiles } from '../../src/reading/placed-files.js';
-import { planSegments, type SegmentFile } from '../../src/reading/plan.js';
+import { planSegments } from '../../src/reading/plan.js';
 import { ReadPlaces } from '../../src/reading/read-places.js';
 import { ReadingError } from '../../src/reading/reading-error.js';
 import { segmentLines } from '../../src/reading/segment-lines.js';
@@ -189,13 +189,11 @@ describe('SessionReader', () => {
     const files = new PlacedFiles(nodeFiles, new ReadPlaces(3));
     const inflated = new InflatedMembers(files, 2_000_000);
     const segment = planSegments((await takeSnapshot(nodeFiles, fixture.layout, 'session%2F1'))?.sealed ?? [], 0)[0];
-    expect(segment).toBeDefined();
+    if (segment === undefined) {
+      throw new Error('there is no segment');
+    }
     let lines = 0;
-    for await (const chunk of segmentLines(
-      { files, inflated, sessionId: ID, signal: undefined },
-      segment as SegmentFile,
-      0,
-    )) {
+    for await (const chunk of segmentLines({ files, inflated, sessionId: ID, signal: undefined }, segment, 0)) {
       lines += chunk.lastSeq - chunk.firstSeq + 1;
       expect(chunk.bytes.length).toBeLessThanOrEqual(128 * 1024);
       expect(chunk.bytes.buffer.byteLength).toBeLessThanOrEqual(128 * 1024);
