@@ -26,6 +26,7 @@ Formats:
   raw    the contents, one after the other: after \`logweir run\`, exactly what the command printed (if it was UTF-8)
 
 Works beside a running server: what it moves or compresses meanwhile is read once. Ends after the last stored line.
+Lines that were stored and are gone (removed, or in quarantine/) are named on stderr.
 
 Examples:
   logweir cat build
@@ -65,6 +66,10 @@ async function cat(logs: LogSource, sessionId: string, options: CatOptions, io: 
   for await (const event of logs.read(sessionId, { ...from, signal: io.signal })) {
     if (event.kind === 'lines') {
       await writeOut(io.stdout, format(event.lines.bytes));
+    } else if (event.kind === 'gap') {
+      const { firstSeq, lastSeq } = event;
+      const what = firstSeq === lastSeq ? `line ${firstSeq} is` : `lines ${firstSeq} to ${lastSeq} are`;
+      await writeOut(io.stderr, `logweir: ${what} gone\n`);
     }
   }
   if (io.signal.aborted) {

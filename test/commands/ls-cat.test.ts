@@ -1,11 +1,11 @@
-import { symlink } from 'node:fs/promises';
+import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { registerCat } from '../../src/commands/cat.js';
 import { registerLs } from '../../src/commands/ls.js';
 import { registerRun } from '../../src/commands/run.js';
 import { LogweirServer } from '../client/logweir-server.js';
-import { LogDirFixture, storedLine } from '../reading/log-dir-fixture.js';
+import { LogDirFixture, stemOf, storedLine } from '../reading/log-dir-fixture.js';
 import { CommandRun, type Outcome } from './command-run.js';
 
 const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -52,6 +52,15 @@ describe('logweir cat', () => {
     await threePlaces(fixture, 's');
     const outcome = await logweir(fixture, ['cat', 's', '-o', 'raw', ...options]);
     expect([outcome.code, outcome.stdout.toString()]).toEqual([0, expected]);
+  });
+
+  it('says which lines are gone', async () => {
+    await using fixture = await LogDirFixture.create();
+    await threePlaces(fixture, 's');
+    await rm(join(fixture.layout.sessions, 's', `${stemOf(seqs(1, 4))}.log.gz`));
+    const outcome = await logweir(fixture, ['cat', 's', '-o', 'raw', '--after-seq', '1']);
+    expect([outcome.code, outcome.stderr]).toEqual([0, 'logweir: lines 2 to 4 are gone\n']);
+    expect(outcome.stdout.toString()).toBe('5\n6\n7\n8\n9\n10\n11\n');
   });
 
   it('prints text with stamps, further lines of a frame indented', async () => {

@@ -168,10 +168,9 @@ class Play {
           return seen;
         }
         next = {
-          ...request,
+          follow: request.follow === true,
           afterSeq: event.kind === 'gap' ? event.lastSeq : event.lines.lastSeq,
-          tail: undefined,
-        } as never;
+        };
         if (how === 'slow') {
           await setImmediate();
         } else if (how === 'stalled' && seen.length === stallAt) {

@@ -4,8 +4,14 @@ import { gzipSync } from 'node:zlib';
 import { array, assert, asyncProperty, boolean, constantFrom, integer, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cursorAt } from '../../src/reading/cursor.js';
+import { InflatedMembers } from '../../src/reading/inflated-members.js';
+import { PlacedFiles } from '../../src/reading/placed-files.js';
+import { planSegments } from '../../src/reading/plan.js';
+import { ReadPlaces } from '../../src/reading/read-places.js';
 import { ReadingError } from '../../src/reading/reading-error.js';
+import { segmentLines } from '../../src/reading/segment-lines.js';
 import { SessionReader } from '../../src/reading/session-reader.js';
+import { takeSnapshot } from '../../src/reading/snapshot.js';
 import type { Files, OpenFile } from '../../src/segment/files.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { LogDirFixture, type Place, seqOfLine, stemOf, storedLine } from './log-dir-fixture.js';
@@ -155,6 +161,70 @@ describe('SessionReader', () => {
     readBytes = 0;
     expect(await reader.tailRange(ID, 15)).toEqual({ afterSeq: 985, throughSeq: 1000 });
     expect(readBytes).toBeLessThan(1_000);
+  });
+
+  it('inflates no more than the members that hold what it reads, and none of them twice for two readers', async () => {
+    await using fixture = await LogDirFixture.create();
+    await fixture.writeSealed(ID, seqs(1, 100), 'finished-gzip', 10, '.'.repeat(1000));
+    const memberBytes = storedLine(ID, 55, '.'.repeat(1000)).length * 10;
+    await assert(
+      asyncProperty(integer({ min: 0, max: 100 }), integer({ min: 0, max: 100 }), async (afterSeq, throughSeq) => {
+        const reader = new SessionReader(nodeFiles, fixture.layout);
+        const expected = seqs(1, 100).filter((seq) => seq > afterSeq && seq <= throughSeq);
+        const both = await Promise.all([
+          readSeqs(reader, { afterSeq, throughSeq }),
+          readSeqs(reader, { afterSeq, throughSeq }),
+        ]);
+        expect(both).toEqual([expected, expected]);
+        const members = new Set(expected.map((seq) => Math.ceil(seq / 10))).size;
+        expect(reader.inflated.inflatedBytes).toBeLessThanOrEqual(members * (memberBytes + 100));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('keeps a bounded part of what it inflated', async () => {
+    await using fixture = await LogDirFixture.create();
+    await fixture.writeSealed(ID, seqs(1, 100), 'finished-gzip', 5, '.'.repeat(100_000));
+    const files = new PlacedFiles(nodeFiles, new ReadPlaces(3));
+    const inflated = new InflatedMembers(files, 2_000_000);
+    const segment = planSegments((await takeSnapshot(nodeFiles, fixture.layout, 'session%2F1'))?.sealed ?? [], 0)[0];
+    if (segment === undefined) {
+      throw new Error('there is no segment');
+    }
+    let lines = 0;
+    for await (const chunk of segmentLines({ files, inflated, sessionId: ID, signal: undefined }, segment, 0)) {
+      lines += chunk.lastSeq - chunk.firstSeq + 1;
+      expect(chunk.bytes.length).toBeLessThanOrEqual(128 * 1024);
+      expect(chunk.bytes.buffer.byteLength).toBeLessThanOrEqual(128 * 1024);
+      expect(inflated.keptBytes).toBeLessThanOrEqual(2_000_000);
+    }
+    expect(lines).toBe(100);
+  });
+
+  it('finds any line of a long raw file by halving it', async () => {
+    await using fixture = await LogDirFixture.create();
+    // Short lines and very long ones beside each other.
+    const lines = seqs(1, 3_000).map((seq) =>
+      storedLine(ID, seq * 3, '.'.repeat(seq % 500 === 0 ? 400_000 : seq % 900)),
+    );
+    const activeBytes = Buffer.concat(lines);
+    await fixture.writeActive(ID, activeBytes);
+    let readBytes = 0;
+    const files = countingReads(nodeFiles, (bytes) => {
+      readBytes += bytes;
+    });
+    const reader = new SessionReader(files, fixture.layout);
+    await assert(
+      asyncProperty(integer({ min: 0, max: 9_010 }), async (afterSeq) => {
+        readBytes = 0;
+        const next = Math.floor(afterSeq / 3) * 3 + 3;
+        const expected = next > 9_000 ? [] : [next];
+        expect(await readSeqs(reader, { afterSeq, throughSeq: next })).toEqual(expected);
+        expect(readBytes).toBeLessThan(activeBytes.length / 2);
+      }),
+      { numRuns: 60, examples: [[0], [2], [3], [1_499], [1_500], [1_501], [8_999], [9_000]] },
+    );
   });
 
   it('reads only the end of a long active file for a tail', async () => {
