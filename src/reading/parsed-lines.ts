@@ -43,8 +43,30 @@ export class ParsedLine {
   }
 }
 
-/** For `LogLines.as`: however many viewers filter a chunk, its lines are parsed once. */
-export function parsedLines({ bytes }: LogLines): readonly ParsedLine[] {
+/**
+ * The lines of a chunk. However many viewers look at a chunk at one time, it is parsed once; it is not kept parsed, which takes several
+ * times its bytes, for as long as somebody may still ask for it.
+ */
+export function parsedLines(lines: LogLines): readonly ParsedLine[] {
+  const shared = lines.as(newlyShared);
+  const known = shared.parsed?.deref();
+  if (known !== undefined) {
+    return known;
+  }
+  const parsed = splitLines(lines.bytes);
+  shared.parsed = new WeakRef(parsed);
+  return parsed;
+}
+
+interface Shared {
+  parsed: WeakRef<readonly ParsedLine[]> | null;
+}
+
+function newlyShared(): Shared {
+  return { parsed: null };
+}
+
+function splitLines(bytes: Buffer): readonly ParsedLine[] {
   const lines: ParsedLine[] = [];
   for (let start = 0; start < bytes.length; ) {
     const end = nextLine(bytes, start);

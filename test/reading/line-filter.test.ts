@@ -167,7 +167,7 @@ describe('a pattern that is slow', () => {
   const text = letters.map((letter) => (letter === 0 ? 'a' : 'b')).join('');
 
   const slowChunk = (): LogLines =>
-    chunk(...Array.from({ length: 8 }, (_, index) => ({ content: text.slice(index * 1000, index * 1000 + 4000) })));
+    chunk(...Array.from({ length: 10 }, (_, index) => ({ content: text.slice(index * 1000, index * 1000 + 1200) })));
 
   it.each(['(a+)+$', '(x+x+)+y', '(.*)(.*)(.*)(.*)(.*)[^x]$', '(a|aa)+$', '(?:a?){200}a{200}$'])(
     'with a backtracking engine, %s, is not with this one',
@@ -180,7 +180,7 @@ describe('a pattern that is slow', () => {
   it('over one line is ended, and the next filter works', async () => {
     const lines = chunk({ content: text.repeat(32) });
     const filter = lineFilter({ pattern: 'a[ab]{400}[cd]' });
-    expect(() => filter?.select(lines)).toThrow(/too long over the lines/);
+    await expect(async () => filter?.select(lines)).rejects.toMatchObject({ code: 'FILTER_TOO_SLOW' });
     expect(await passing({ pattern: 'a[ab]{3}' }, lines)).toEqual([1]);
   });
 
@@ -196,7 +196,7 @@ describe('a pattern that is slow', () => {
       turns++;
     }
     expect(await selecting).toEqual([]);
-    expect(turns).toBeGreaterThan(5);
+    expect(turns).toBeGreaterThan(3);
   });
 
   it('and brought by many viewers lets the quick ones through', async () => {
