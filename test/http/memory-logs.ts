@@ -16,7 +16,7 @@ export class MemoryLogs implements LogSource {
   readonly #all: FirehoseEvent[] = [];
   /** Readings under way. */
   open = 0;
-  /** Chunks that readers have taken. */
+  /** Chunks that were looked at for readers, whatever their filters made of them. */
   taken = 0;
 
   /** Appends a chunk of lines. */
@@ -68,9 +68,9 @@ export class MemoryLogs implements LogSource {
         const event = session.events[next];
         if (event !== undefined) {
           next++;
+          this.taken++;
           const passed = await select(event, afterSeq, filter);
           if (passed !== null) {
-            this.taken++;
             yield passed;
           }
         } else if (session.failure !== null) {
