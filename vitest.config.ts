@@ -7,6 +7,7 @@ export default defineConfig({
     // Real servers, real disks: generous limits, so that a busy machine is slow and not red.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     pool: 'forks',
     maxWorkers: 2,
     setupFiles: ['test/support/property-seed.ts'],

@@ -162,7 +162,7 @@ export const variables: readonly Variable[] = [
     { min: 0, max: 65_535, default: 50_053 },
   ),
   string(
-    { name: 'HTTP_HOST', field: 'httpHost', description: 'Address of probes and metrics.' },
+    { name: 'HTTP_HOST', field: 'httpHost', description: 'Address of readers over HTTP, probes and metrics.' },
     HOST_ALLOWED,
     HOST,
     '127.0.0.1',

@@ -5,7 +5,8 @@ import { openCore, prepareDirectories } from './core.js';
 import { PROTOS_DIRECTORY } from './grpc/log-service.js';
 import { GrpcServer } from './grpc/server.js';
 import { startHttpServer } from './http/server.js';
-import { summarizeSession } from './reading/session-list.js';
+import { listSegments } from './reading/segment-list.js';
+import { listSessions, summarizeSession } from './reading/session-list.js';
 import type { Publisher } from './sealing/announcer.js';
 import { createRedisPublisher } from './sealing/redis-announcer.js';
 import { type Clock, systemClock } from './segment/clock.js';
@@ -96,7 +97,20 @@ async function startLocked(
   };
   const { httpHost, httpPort } = config;
   const endpoint = { host: httpHost, port: httpPort, maxConnections: config.maxHttpConnections };
-  const http = await startHttpServer({ ...endpoint, logger, metrics, readiness }).catch((error: unknown) => {
+  const http = await startHttpServer({
+    ...endpoint,
+    logger,
+    metrics,
+    readiness,
+    source: core.logs,
+    sessions: {
+      summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
+      latestCompletion: () => Promise.resolve(null),
+      listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
+      listSegments: (query) => listSegments(core.files, layout, query),
+      completeSession: () => Promise.resolve({ kind: 'unknown' }),
+    },
+  }).catch((error: unknown) => {
     throw listenError('HTTP', httpHost, httpPort, error);
   });
   undo.push(() => http.close());

@@ -8,7 +8,7 @@ import { EXIT_OK } from './exit-codes.js';
 const help = (): string => `
 Agents stream frames over gRPC; every session becomes one ordered log under LOG_DIR. Nothing else is needed; with
 REDIS_URL finished segments are announced there. The service logs JSON lines on stderr. GET /healthz, /readyz and
-/metrics answer on the HTTP port.
+/metrics answer on the HTTP port, and so do sessions: /api/v1/sessions, server-sent events, WebSockets.
 
 Example:
   LOG_DIR=/var/lib/logweir GRPC_HOST=0.0.0.0 logweir serve

@@ -1,12 +1,19 @@
 /** The HTTP server: which routes there are, limits, and an orderly end. What a route does stands in its own file. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { LogSource } from '../reading/log-source.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { dispatch } from './dispatch.js';
+import { LogSockets } from './log-sockets.js';
 import { metricsRoute } from './metrics-route.js';
 import { probeRoutes, type Readiness } from './probes.js';
-import { type Handler, type Method, type Route, respondJson } from './route.js';
+import { Router } from './router.js';
+import { type SessionDirectory, sessionsRoutes } from './sessions-routes.js';
+import { sseRoutes } from './sse-routes.js';
+import { logSocketRoute, upgrade } from './upgrades.js';
+import { Viewers } from './viewers.js';
 
 export interface HttpServerOptions {
   readonly host: string;
@@ -14,13 +21,19 @@ export interface HttpServerOptions {
   readonly port: number;
   readonly maxConnections: number;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'registry'>;
+  readonly metrics: Pick<Metrics, 'registry' | 'viewersOpen' | 'linesDelivered'>;
   readonly readiness: () => Readiness;
+  readonly source: LogSource;
+  readonly sessions: SessionDirectory;
+  /** How often a quiet stream says that it is there. */
+  readonly heartbeatMs?: number;
+  /** A viewer that takes nothing for so long is cut off. */
+  readonly stallMs?: number;
 }
 
 export interface RunningHttpServer {
   readonly port: number;
-  /** Takes no more connections; running requests have 5 s to end. */
+  /** Takes no more connections; viewers are told, running requests have 5 s to end. */
   close(): Promise<void>;
 }
 
@@ -33,12 +46,21 @@ const CHECK_INTERVAL_MS = 2_000;
 /** Nothing goes either way for so long: a client that does not read its answer. */
 const SOCKET_TIMEOUT_MS = 60_000;
 const CLOSE_GRACE_MS = 5_000;
+const HEARTBEAT_MS = 15_000;
 
 /** Rejects with the error of listen (`code` EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND). */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
-  const routes = new Map(
-    [...probeRoutes(options.readiness), metricsRoute(options.metrics)].map((route) => [route.path, route]),
-  );
+  const { source, sessions, metrics, logger, heartbeatMs = HEARTBEAT_MS, stallMs = SOCKET_TIMEOUT_MS } = options;
+  const viewers = new Viewers(metrics, stallMs);
+  const viewing = { source, viewers, logger, heartbeatMs };
+  const sockets = new LogSockets(viewing);
+  const router = new Router([
+    ...probeRoutes(options.readiness),
+    metricsRoute(metrics),
+    ...sessionsRoutes(sessions, viewing),
+    ...sseRoutes(viewing),
+    logSocketRoute,
+  ]);
   const running = new Set<ServerResponse>();
   let draining = false;
   const server = createServer(
@@ -49,17 +71,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
     },
-    (request, response) => {
-      response.setHeader('X-Content-Type-Options', 'nosniff');
-      response.setHeader('Cache-Control', 'no-store');
-      if (draining) {
-        response.setHeader('Connection', 'close');
-      }
-      running.add(response);
-      response.once('close', () => running.delete(response));
-      void answer(request, response, routes, options.logger);
-    },
+    (request, response) => answer(request, response),
   );
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.setHeader('Cache-Control', 'no-store');
+    if (draining) {
+      response.setHeader('Connection', 'close');
+    }
+    running.add(response);
+    response.once('close', () => running.delete(response));
+    // Writes to a client that has left; its `close` ends what was done for it.
+    response.on('error', () => undefined);
+    void dispatch(request, response, router, logger);
+  };
+  server.on('upgrade', (request, socket: Socket, head) => void upgrade(request, socket, head, sockets, logger, answer));
   server.maxConnections = options.maxConnections;
   server.timeout = SOCKET_TIMEOUT_MS;
   server.on('clientError', refuseMalformed);
@@ -68,6 +94,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     port: (server.address() as AddressInfo).port,
     close: () => {
       draining = true;
+      viewers.drain();
       for (const response of running) {
         if (!response.headersSent) {
           response.setHeader('Connection', 'close');
@@ -76,50 +103,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       return closeServer(server);
     },
   };
-}
-
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  routes: ReadonlyMap<string, Route>,
-  logger: Logger,
-): Promise<void> {
-  const route = routes.get(pathOf(request));
-  if (route === undefined) {
-    respondJson(response, 404, { error: 'not found' });
-    return;
-  }
-  const handler = handlerOf(route, request.method);
-  if (handler === undefined) {
-    response.setHeader('Allow', allowedMethods(route).join(', '));
-    respondJson(response, 405, { error: 'method not allowed' });
-    return;
-  }
-  try {
-    await handler(request, response);
-  } catch (error) {
-    logger.error({ err: error, path: route.path }, 'an HTTP request failed');
-    if (response.headersSent) {
-      response.destroy();
-    } else {
-      respondJson(response, 500, { error: 'internal error' });
-    }
-  }
-}
-
-function handlerOf(route: Route, method: string | undefined): Handler | undefined {
-  const served = method === 'HEAD' ? 'GET' : method;
-  return served === 'GET' || served === 'POST' ? route.handlers[served] : undefined;
-}
-
-function allowedMethods(route: Route): string[] {
-  const methods = Object.keys(route.handlers) as Method[];
-  return methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-}
-
-/** Without the query; a proxy may send the absolute form. */
-function pathOf({ url = '/' }: IncomingMessage): string {
-  return url.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0] || '/';
 }
 
 /** What the parser refuses has no request to answer: say why on the socket and hang up. */

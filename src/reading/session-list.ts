@@ -36,11 +36,19 @@ const MISSES_MAX = 20;
 /** `{"seq":…,"time":"…"` fits in. */
 const LINE_HEAD_BYTES = 128;
 
-/** Sessions whose id begins with `prefix`, by the names they have on disk. A session without a single line is left out. */
-export async function* listSessions(files: Files, layout: Layout, prefix = ''): AsyncGenerator<SessionSummary, void> {
+/**
+ * Sessions whose id begins with `prefix`, by the names they have on disk. A session without a single line is left out.
+ * @param afterName only those whose names come after it
+ */
+export async function* listSessions(
+  files: Files,
+  layout: Layout,
+  prefix = '',
+  afterName = '',
+): AsyncGenerator<SessionSummary, void> {
   for (const name of await sessionNames(files, layout)) {
     const id = sessionIdOfName(name);
-    if (id !== null && !id.startsWith(prefix)) {
+    if (name <= afterName || (id !== null && !id.startsWith(prefix))) {
       continue;
     }
     const summary = await summarizeSettled(files, layout, name);

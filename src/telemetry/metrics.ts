@@ -32,6 +32,9 @@ export interface GrpcUsage {
   readonly receiveBytes: number;
 }
 
+/** How somebody reads lines over HTTP: `http` is a download of history. */
+export type ViewerKind = 'sse' | 'websocket' | 'http';
+
 /** All metrics of the process. Never labelled by session or user: ten thousand sessions would make a scrape of megabytes. */
 export class Metrics {
   readonly registry = new Registry();
@@ -61,6 +64,8 @@ export class Metrics {
   readonly grpcHandled: Counter<'grpc_method' | 'grpc_code'>;
   readonly streamsEnded: Counter<'reason'>;
   readonly connectionsRefused: Counter<'reason'>;
+  readonly viewersOpen: Gauge<'kind'>;
+  readonly linesDelivered: Counter;
 
   constructor(build: { version: string }) {
     const registers = [this.registry];
@@ -212,6 +217,20 @@ export class Metrics {
     for (const reason of ['limit', 'handshake']) {
       this.connectionsRefused.inc({ reason }, 0);
     }
+    this.viewersOpen = new Gauge({
+      name: 'logweir_viewers_open',
+      help: 'Who is being sent lines over HTTP: as sse, websocket or http (downloads).',
+      labelNames: ['kind'],
+      registers,
+    });
+    for (const kind of ['sse', 'websocket', 'http'] satisfies ViewerKind[]) {
+      this.viewersOpen.set({ kind }, 0);
+    }
+    this.linesDelivered = new Counter({
+      name: 'logweir_lines_delivered_total',
+      help: 'Lines handed to the sockets of viewers over HTTP.',
+      registers,
+    });
   }
 
   /** Connects the gauges to the parts that know; once, when the service is composed. */

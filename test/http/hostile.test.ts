@@ -4,6 +4,8 @@ import { startHttpServer } from '../../src/http/server.js';
 import { silentLogger } from '../../src/telemetry/logger.js';
 import { Metrics } from '../../src/telemetry/metrics.js';
 import { rawSocket } from '../support/raw-grpc.js';
+import { noSessions } from './http-room.js';
+import { MemoryLogs } from './memory-logs.js';
 
 async function start(maxConnections: number): Promise<{ address: string; close: () => Promise<void> }> {
   const server = await startHttpServer({
@@ -13,6 +15,8 @@ async function start(maxConnections: number): Promise<{ address: string; close: 
     logger: silentLogger,
     metrics: new Metrics({ version: 'test' }),
     readiness: () => ({ ready: true, reasons: [] }),
+    source: new MemoryLogs(),
+    sessions: noSessions,
   });
   return { address: `127.0.0.1:${server.port}`, close: () => server.close() };
 }

@@ -7,6 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type RunningHttpServer, startHttpServer } from '../../src/http/server.js';
 import { silentLogger } from '../../src/telemetry/logger.js';
 import { Metrics } from '../../src/telemetry/metrics.js';
+import { noSessions } from './http-room.js';
+import { MemoryLogs } from './memory-logs.js';
 
 const servers: RunningHttpServer[] = [];
 
@@ -18,10 +20,17 @@ async function start(overrides: Partial<Parameters<typeof startHttpServer>[0]> =
     logger: silentLogger,
     metrics: new Metrics({ version: '1.2.3' }),
     readiness: () => ({ ready: true, reasons: [] }),
+    source: new MemoryLogs(),
+    sessions: noSessions,
     ...overrides,
   });
   servers.push(server);
   return server;
+}
+
+function metricsOf(registry: Registry): Parameters<typeof startHttpServer>[0]['metrics'] {
+  const { viewersOpen, linesDelivered } = new Metrics({ version: '1.2.3' });
+  return { registry, viewersOpen, linesDelivered };
 }
 
 afterEach(async () => {
@@ -86,7 +95,7 @@ describe('/metrics', () => {
     registry.metrics = () => Promise.reject(new Error('secret /var/lib/logweir'));
     const logged: object[] = [];
     const logger = { ...silentLogger, error: (fields: object) => logged.push(fields) };
-    const server = await start({ metrics: { registry }, logger });
+    const server = await start({ metrics: metricsOf(registry), logger });
 
     const answer = await ask(server, '/metrics');
 
@@ -147,7 +156,7 @@ describe('start and end', () => {
         finish = resolve;
         asked();
       });
-    const server = await start({ metrics: { registry } });
+    const server = await start({ metrics: metricsOf(registry) });
     const agent = new Agent({ keepAlive: true });
     await ask(server, '/healthz', { agent });
     const scrape = ask(server, '/metrics');

@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Completion } from '../reading/log-events.js';
+import { HttpProblem } from './http-problem.js';
+import { jsonBody } from './json-body.js';
+import { respondJson, type Target } from './route.js';
+
+export type CompletionOutcome =
+  | { readonly kind: 'completed'; readonly completion: Completion; readonly isNew: boolean }
+  /** Nothing is stored under that id. */
+  | { readonly kind: 'unknown' }
+  /** It was completed at this line in another way. */
+  | { readonly kind: 'conflict'; readonly stored: Completion };
+
+export interface SessionCompleter {
+  completeSession(
+    sessionId: string,
+    status: string,
+    exitCode: number | null,
+    signal?: AbortSignal,
+  ): Promise<CompletionOutcome>;
+}
+
+const STATUS_DEFAULT = 'completed';
+const STATUS_BYTES_MAX = 256;
+
+/** `{"status": "failed", "exit_code": 1}`, either optional; told the same again, it changes nothing. */
+export async function completeSession(
+  sessions: SessionCompleter,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { sessionId: decodeSessionId }: Target,
+): Promise<void> {
+  const sessionId = decodeSessionId();
+  const { status, exit_code: exitCode } = await jsonBody(request);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const outcome = await sessions.completeSession(sessionId, statusOf(status), exitCodeOf(exitCode), gone.signal);
+  if (outcome.kind === 'unknown') {
+    throw new HttpProblem(404, `there is no session ${JSON.stringify(sessionId)}`);
+  }
+  if (outcome.kind === 'conflict') {
+    const { stored } = outcome;
+    throw new HttpProblem(
+      409,
+      `it was completed at seq ${stored.lastSeq} as ${JSON.stringify(stored.status)}, exit code ${stored.exitCode ?? 'none'}`,
+    );
+  }
+  const { completion } = outcome;
+  respondJson(response, 200, {
+    session_id: sessionId,
+    status: completion.status,
+    exit_code: completion.exitCode,
+    last_seq: completion.lastSeq,
+  });
+}
+
+function statusOf(status: unknown): string {
+  if (status === undefined || status === '') {
+    return STATUS_DEFAULT;
+  }
+  if (typeof status !== 'string' || Buffer.byteLength(status) > STATUS_BYTES_MAX) {
+    throw new HttpProblem(400, `status must be a string of at most ${STATUS_BYTES_MAX} bytes`, 'status');
+  }
+  return status;
+}
+
+function exitCodeOf(exitCode: unknown): number | null {
+  if (exitCode === undefined || exitCode === null) {
+    return null;
+  }
+  if (typeof exitCode !== 'number' || (exitCode | 0) !== exitCode) {
+    throw new HttpProblem(400, 'exit_code must be an integer of 32 bits', 'exit_code');
+  }
+  return exitCode;
+}

@@ -1,0 +1,110 @@
+/**
+ * Sessions as server-sent events: one with its history, or all from now on.
+ *
+ * A stream never ends in silence: `complete` and `error` are its last events. A browser connects again after either, with
+ * `Last-Event-ID`; at the end of a completed session it is answered with 204, which tells it to stop.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LogEvent } from '../reading/log-events.js';
+import type { LogSource } from '../reading/log-source.js';
+import type { Logger } from '../telemetry/logger.js';
+import { deliver, type EventEncoding } from './deliver.js';
+import { filterOf } from './filter-query.js';
+import { lastEventSeq, positionOf, readRequestOf } from './log-position.js';
+import type { Route, Target } from './route.js';
+import { eventOf, firehoseEvents, sessionEvents } from './sse-events.js';
+import type { Viewer, Viewers } from './viewers.js';
+
+export interface ViewingParts {
+  readonly source: LogSource;
+  readonly viewers: Viewers;
+  readonly logger: Logger;
+  /** How often a quiet stream says that it is there. */
+  readonly heartbeatMs: number;
+}
+
+const STREAM_PATH = '/api/v1/log-streaming/stream';
+/** After which browsers connect again. */
+const RETRY_MS = 2_000;
+
+export function sseRoutes(parts: ViewingParts): Route[] {
+  return [
+    { path: `${STREAM_PATH}/:session_id`, handlers: { GET: (...args) => streamSession(parts, ...args) } },
+    { path: STREAM_PATH, handlers: { GET: (...args) => streamAll(parts, ...args) } },
+  ];
+}
+
+async function streamSession(
+  parts: ViewingParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { sessionId: decodeSessionId, query }: Target,
+): Promise<void> {
+  const sessionId = decodeSessionId();
+  const resumedSeq = lastEventSeq(headerOf(request, 'last-event-id'));
+  const { tail, ...asked } = readRequestOf(query);
+  const position = await positionOf(parts.source, sessionId);
+  if (resumedSeq !== null && position.completion !== null && resumedSeq >= position.lastSeq) {
+    response.writeHead(204).end();
+    return;
+  }
+  // A tail that was begun goes on where it stood.
+  const from = resumedSeq === null ? (tail === undefined ? {} : { tail }) : { afterSeq: resumedSeq };
+  await stream(parts, request, response, sessionEvents, (viewer) =>
+    parts.source.read(sessionId, { ...asked, ...from, follow: true, signal: viewer.signal }),
+  );
+}
+
+async function streamAll(
+  parts: ViewingParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { query }: Target,
+): Promise<void> {
+  const filter = filterOf(query);
+  const missedSince = headerOf(request, 'last-event-id');
+  await stream(parts, request, response, firehoseEvents, (viewer) => {
+    if (missedSince !== undefined) {
+      // It goes on from now: what was written meanwhile is in the sessions' own streams.
+      void viewer.write(eventOf('gap', { last_event_id: missedSince }));
+    }
+    return parts.source.watchAll({ filter, signal: viewer.signal });
+  });
+}
+
+function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(',') : value;
+}
+
+async function stream(
+  { viewers, logger, heartbeatMs }: ViewingParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  encoding: EventEncoding,
+  open: (viewer: Viewer) => AsyncIterable<LogEvent>,
+): Promise<void> {
+  response.writeHead(200, {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    // Proxies that buffer or re-encode would hold lines back.
+    'Cache-Control': 'no-store, no-transform',
+    'X-Accel-Buffering': 'no',
+  });
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  const viewer = viewers.admit('sse', response, request.socket);
+  await viewer.write(`retry: ${RETRY_MS}\n\n`);
+  const heartbeat = setInterval(() => {
+    if (!viewer.isBehind) {
+      void viewer.write(eventOf('heartbeat', { time: new Date().toISOString() }));
+    }
+  }, heartbeatMs).unref();
+  try {
+    await deliver(open(viewer), viewer, encoding, logger);
+  } finally {
+    clearInterval(heartbeat);
+    response.end();
+  }
+}
