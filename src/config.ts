@@ -30,6 +30,7 @@ export interface Config {
   readonly maxConnections: number;
   readonly maxHttpConnections: number;
   readonly maxStreams: number;
+  readonly maxReaders: number;
   readonly maxStreamsPerConnection: number;
   readonly maxMetadataBytes: number;
   readonly maxReceiveBytes: number;

@@ -61,6 +61,14 @@ export const connectionVariables: readonly Variable[] = [
   ),
   integer(
     {
+      name: 'GRPC_MAX_READERS',
+      field: 'maxReaders',
+      description: 'Calls that read a session at one time, of all connections; one more gets RESOURCE_EXHAUSTED.',
+    },
+    { min: 1, max: 1_000_000, default: 1000 },
+  ),
+  integer(
+    {
       name: 'GRPC_MAX_METADATA_BYTES',
       field: 'maxMetadataBytes',
       description: 'Bytes of all headers of one call, and 32 for each, as HTTP/2 counts; a call with more is reset.',

@@ -123,10 +123,13 @@ async function startLocked(
     durable: config.fsync === 'ack',
     descriptorSet: readFileSync(join(PROTOS_DIRECTORY, 'logging.binpb')),
     newIntake: (flow) => sessions.newIntake(flow),
-    sessions: {
+    reading: {
+      logs: core.logs,
       position: (sessionId, producerId) => sessions.registry.position(sessionId, producerId),
       completionOf: (sessionId) => core.completions.of(sessionId),
       summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
+      listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
+      listSegments: (query) => listSegments(core.files, layout, query),
     },
     completeSession: (sessionId, status, exitCode, signal) => core.completeSession(sessionId, status, exitCode, signal),
     logger,

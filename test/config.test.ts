@@ -53,6 +53,7 @@ describe('readConfig', () => {
       maxConnections: 160,
       maxHttpConnections: 56,
       maxStreams: 10_000,
+      maxReaders: 1000,
       maxStreamsPerConnection: 1000,
       maxMetadataBytes: 16_384,
       maxReceiveBytes: 67_108_864,

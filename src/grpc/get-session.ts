@@ -1,7 +1,6 @@
-import type { ServerUnaryCall, StatusObject, sendUnaryData } from '@grpc/grpc-js';
-import type { FrameProblem } from '../frame/frame-problem.js';
-import { LONG_PRODUCER_ID, LONG_SESSION_ID, NO_SESSION_ID } from '../frame/frame-view.js';
-import { PRODUCER_ID_BYTES_MAX, SESSION_ID_BYTES_MAX } from '../frame/limits.js';
+import type { StatusObject } from '@grpc/grpc-js';
+import { LONG_PRODUCER_ID } from '../frame/frame-view.js';
+import { PRODUCER_ID_BYTES_MAX } from '../frame/limits.js';
 import { parseRfc3339 } from '../frame/rfc3339.js';
 import type { SessionSummary } from '../reading/session-list.js';
 import type { Completion } from '../segment/completion-record.js';
@@ -9,9 +8,8 @@ import type { SessionPosition } from '../session/session-registry.js';
 import type { GetSessionRequest__Output as GetSessionRequest } from './generated/logging/v1/GetSessionRequest.js';
 import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import { LOG_READER } from './log-reader.js';
-import { methodOf } from './log-service.js';
 import { invalidRequest, notTold, unknownSession } from './status.js';
-import { answerUnary, type UnaryParts } from './unary-call.js';
+import { RequestReader, sessionIdProblem, type UnaryMethod } from './unary-call.js';
 
 /** Both ids at their longest leave room to spare. */
 export const GET_SESSION_BYTES_MAX = 4096;
@@ -26,31 +24,27 @@ export interface SessionSources {
   summarize(sessionId: string): Promise<SessionSummary | null>;
 }
 
-export interface GetSessionParts extends UnaryParts {
-  readonly sources: SessionSources;
-}
+const requests = new RequestReader<GetSessionRequest>(LOG_READER, 'GetSession', GET_SESSION_BYTES_MAX);
 
 /**
- * One call of GetSession.
+ * GetSession.
  *
  * *Ordering*: the position is taken and made durable before the files are looked at: whatever the position names is among what is
  * counted there. The completion is looked up before the position: a session that reached no further since then was completed.
  */
-export async function getSession(
-  call: ServerUnaryCall<Buffer, SessionInfo>,
-  respond: sendUnaryData<SessionInfo>,
-  parts: GetSessionParts,
-): Promise<void> {
-  const { sources } = parts;
-  await answerUnary(call, respond, { ...parts, notAnswered: notTold }, (bytes) => infoFor(bytes, sources));
+export function getSession(sources: SessionSources): UnaryMethod<GetSessionRequest, SessionInfo> {
+  return { requests, failure: notTold, answer: (request) => answer(request, sources) };
 }
 
-async function infoFor(bytes: Buffer, sources: SessionSources): Promise<SessionInfo | StatusObject> {
-  const request = requestOf(bytes);
-  if ('reason' in request) {
-    return invalidRequest(request);
+async function answer(
+  { session_id: sessionId, producer_id: producerId }: GetSessionRequest,
+  sources: SessionSources,
+): Promise<SessionInfo | StatusObject> {
+  const isLong = Buffer.byteLength(producerId) > PRODUCER_ID_BYTES_MAX;
+  const problem = sessionIdProblem(sessionId) ?? (isLong ? LONG_PRODUCER_ID : null);
+  if (problem !== null) {
+    return invalidRequest(problem);
   }
-  const { session_id: sessionId, producer_id: producerId } = request;
   const completion = await sources.completionOf(sessionId);
   const position = await sources.position(sessionId, producerId);
   if (position.lastSeq === 0) {
@@ -60,28 +54,8 @@ async function infoFor(bytes: Buffer, sources: SessionSources): Promise<SessionI
   return infoOf(sessionId, position, await sources.summarize(sessionId), isCompleted ? completion : null);
 }
 
-const deserialize = methodOf<GetSessionRequest, SessionInfo>(LOG_READER, 'GetSession').requestDeserialize;
-
-function requestOf(bytes: Buffer): GetSessionRequest | FrameProblem {
-  if (bytes.length > GET_SESSION_BYTES_MAX) {
-    return { field: 'request', reason: `is larger than ${GET_SESSION_BYTES_MAX} bytes` };
-  }
-  let request: GetSessionRequest;
-  try {
-    request = deserialize(bytes);
-  } catch {
-    return { field: 'request', reason: 'is not a valid GetSessionRequest message' };
-  }
-  if (request.session_id === '') {
-    return NO_SESSION_ID;
-  }
-  if (Buffer.byteLength(request.session_id) > SESSION_ID_BYTES_MAX) {
-    return LONG_SESSION_ID;
-  }
-  return Buffer.byteLength(request.producer_id) > PRODUCER_ID_BYTES_MAX ? LONG_PRODUCER_ID : request;
-}
-
-function infoOf(
+/** @param summary of what can be read of the session; null when that is nothing */
+export function infoOf(
   sessionId: string,
   { lastSeq, producerSeq }: SessionPosition,
   summary: SessionSummary | null,

@@ -15,13 +15,25 @@ export interface BaseCall extends ServerInterceptingCallInterface {
   decoder: MessageDecoder;
   readonly incomingEncoding: string;
   readonly stream: ServerHttp2Stream;
+  /** A message with its 5-byte header. */
+  serializeMessage(message: unknown): Buffer;
 }
 
 export function baseCallOf(call: ServerInterceptingCallInterface): BaseCall {
-  if (!('decoder' in call && 'incomingEncoding' in call && 'stream' in call)) {
-    throw new Error('this version of grpc-js is unknown: a call has no decoder, incomingEncoding or stream');
+  if (!('decoder' in call && 'incomingEncoding' in call && 'stream' in call && 'serializeMessage' in call)) {
+    throw new Error(
+      'this version of grpc-js is unknown: a call has no decoder, incomingEncoding, stream or serializeMessage',
+    );
   }
   return call as BaseCall;
+}
+
+/**
+ * From now on what the call's handler writes is handed to the HTTP/2 stream as it is, behind the response's headers: messages with
+ * their 5-byte headers, any number of them, or parts of them. The callback of a write comes when the stream has taken it.
+ */
+export function sendWholeMessages(call: BaseCall): void {
+  call.serializeMessage = (messages) => messages as Buffer;
 }
 
 interface ServerInternals {

@@ -1,5 +1,5 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
-import { baseCallOf, type MessageDecoder } from './grpc-js-internals.js';
+import { baseCallOf, type MessageDecoder, sendWholeMessages } from './grpc-js-internals.js';
 import { encodingOf, inflateNow } from './inflater.js';
 import { MessageReader, type Receiving } from './message-reader.js';
 
@@ -22,11 +22,13 @@ export function messageReaderOf(call: Identified): MessageReader {
 /**
  * Gives each call a MessageReader: those of the methods in `limits` with the limit that belongs to their path, for their handlers to
  * ask. All others take small requests, whoever calls them; these are inflated at once, and never past `smallBytesMax`.
+ * @param wholeMessages paths of the methods whose handlers write messages with their headers: see sendWholeMessages
  */
 export function readMessagesWith(
   limits: ReadonlyMap<string, number>,
   smallBytesMax: number,
   receiving: Receiving,
+  wholeMessages: ReadonlySet<string> = new Set(),
 ): ServerInterceptor {
   return (method, call) => {
     const base = baseCallOf(call);
@@ -42,6 +44,9 @@ export function readMessagesWith(
     } else {
       base.decoder = reader;
       readers.set(call.getMetricsRecorder(), reader);
+    }
+    if (wholeMessages.has(method.path)) {
+      sendWholeMessages(base);
     }
     return call as never;
   };

@@ -21,20 +21,23 @@ import type { GrpcUsage, Metrics } from '../telemetry/metrics.js';
 import { COMPLETE_SESSION_BYTES_MAX, type CompleteSession, completeSession } from './complete-session.js';
 import { Connections } from './connections.js';
 import type { CompleteSessionResponse } from './generated/logging/v1/CompleteSessionResponse.js';
-import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
-import { GET_SESSION_BYTES_MAX, getSession, type SessionSources } from './get-session.js';
+import { GET_SESSION_BYTES_MAX } from './get-session.js';
 import { setHttp2Options } from './grpc-js-internals.js';
 import { Health } from './health.js';
 import { Inflater } from './inflater.js';
+import { LIST_REQUEST_BYTES_MAX } from './list-sessions.js';
 import { LOG_READER, logReaderDefinition } from './log-reader.js';
 import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
 import { readMessagesWith } from './read-messages.js';
+import { ReaderService, type ReaderSources } from './reader-service.js';
 import { ReceiveBudget } from './receive-budget.js';
 import { addReflection } from './reflection.js';
 import { shuttingDown, tooManyStreams } from './status.js';
 import { type DeadlineLimits, StreamDeadlines } from './stream-deadlines.js';
+import { STREAM_REQUEST_BYTES_MAX } from './stream-session-logs.js';
+import { answerUnary, goneSignal } from './unary-call.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 import { WriteLogBatches } from './write-log-batches.js';
 import { WriteLogStream } from './write-log-stream.js';
@@ -45,6 +48,9 @@ const DRAIN_GRACE_MS_MAX = 2000;
 const SMALL_REQUEST_BYTES_MAX = 4096;
 const HEADERS_MAX = 64;
 const REFUSAL_LOG_INTERVAL_MS = 60_000;
+
+/** Methods whose handlers write messages that have their headers. */
+const WHOLE_MESSAGES: ReadonlySet<string> = new Set([logReaderDefinition.StreamSessionLogs.path]);
 
 const REFLECTED = [
   LOG_SERVICE,
@@ -61,6 +67,7 @@ export interface GrpcLimits extends DeadlineLimits {
   readonly maxConnections: number;
   readonly maxStreams: number;
   readonly maxStreamsPerConnection: number;
+  readonly maxReaders: number;
   readonly maxMetadataBytes: number;
   readonly maxReceiveBytes: number;
   readonly handshakeSeconds: number;
@@ -77,7 +84,7 @@ export interface GrpcServerOptions {
   readonly durable: boolean;
   readonly descriptorSet: Buffer;
   readonly newIntake: (flow: object) => Intake;
-  readonly sessions: SessionSources;
+  readonly reading: ReaderSources;
   readonly completeSession: CompleteSession;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -100,6 +107,9 @@ export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server 
     [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
     [logServiceDefinition.CompleteSession.path, COMPLETE_SESSION_BYTES_MAX],
     [logReaderDefinition.GetSession.path, GET_SESSION_BYTES_MAX],
+    [logReaderDefinition.StreamSessionLogs.path, STREAM_REQUEST_BYTES_MAX],
+    [logReaderDefinition.ListSessions.path, LIST_REQUEST_BYTES_MAX],
+    [logReaderDefinition.ListSegments.path, LIST_REQUEST_BYTES_MAX],
   ]);
   const receiving = { budget, inflater: new Inflater() };
   // It prints what clients send, raw, beside the service's own log.
@@ -116,7 +126,7 @@ export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server 
       'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceSeconds * 1000,
     }),
   };
-  const interceptors = [readMessagesWith(messageLimits, SMALL_REQUEST_BYTES_MAX, receiving)];
+  const interceptors = [readMessagesWith(messageLimits, SMALL_REQUEST_BYTES_MAX, receiving, WHOLE_MESSAGES)];
   const server = new Server({ ...options, interceptors });
   setHttp2Options(server, {
     settings: { maxHeaderListSize: limits.maxMetadataBytes },
@@ -137,6 +147,7 @@ export class GrpcServer {
   readonly #budget: ReceiveBudget;
   readonly #connections: Connections;
   readonly #deadlines: StreamDeadlines;
+  readonly #readers: ReaderService;
   #refusalLoggedAtMs = Number.NEGATIVE_INFINITY;
   #draining = false;
 
@@ -157,15 +168,20 @@ export class GrpcServer {
         call: ServerUnaryCall<Buffer, CompleteSessionResponse>,
         respond: sendUnaryData<CompleteSessionResponse>,
       ) => {
-        const parts = { ...this.#parts('CompleteSession'), complete: options.completeSession };
-        this.#answers(completeSession(call, respond, parts));
+        const method = completeSession(options.completeSession, goneSignal(call));
+        this.#answers(answerUnary(call, respond, method, this.#parts('CompleteSession')));
       },
     });
-    this.#server.addService(logReaderDefinition, {
-      GetSession: (call: ServerUnaryCall<Buffer, SessionInfo>, respond: sendUnaryData<SessionInfo>) => {
-        this.#answers(getSession(call, respond, { ...this.#parts('GetSession'), sources: options.sessions }));
-      },
+    this.#readers = new ReaderService({
+      sources: options.reading,
+      maxReaders: limits.maxReaders,
+      connectionCloseMs: limits.connectionAgeSeconds > 0 ? limits.connectionAgeGraceSeconds * 500 : null,
+      answers: (answering) => this.#answers(answering),
+      clock,
+      logger: options.logger,
+      metrics,
     });
+    this.#readers.addTo(this.#server);
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.#connections = new Connections({
       max: limits.maxConnections,
@@ -182,7 +198,12 @@ export class GrpcServer {
 
   /** Connections, streams of frames, and bytes of messages that are not taken yet. */
   get #usage(): GrpcUsage {
-    return { connections: this.#connections.count, streams: this.#calls.size, receiveBytes: this.#budget.bytes };
+    return {
+      connections: this.#connections.count,
+      streams: this.#calls.size,
+      readers: this.#readers.openReaders,
+      receiveBytes: this.#budget.bytes,
+    };
   }
 
   /** Resolves to the port. @throws when the address can't be had */
@@ -207,6 +228,7 @@ export class GrpcServer {
     this.#health.setServing(false);
     this.#connections.stop();
     this.#server.tryShutdown(() => undefined);
+    await this.#readers.drain();
     // The other half is for writing, syncing and answering.
     await this.#allEndedWithin(Math.min(DRAIN_GRACE_MS_MAX, this.#options.limits.shutdownDeadlineSeconds * 500));
     for (const call of this.#calls) {

@@ -1,5 +1,7 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
+import { NotALine } from '../frame/json-reader.js';
+import { ReadingError, type ReadingErrorCode } from '../reading/reading-error.js';
 import type { Completion } from '../segment/completion-record.js';
 import { ManifestTooNew } from '../segment/manifest-store.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
@@ -161,6 +163,60 @@ function notAnswered(error: unknown, what: string): StatusObject {
 /** Quoted, in ASCII: whatever shows it, nothing in it acts upon a terminal. */
 function visible(text: string): string {
   return JSON.stringify(text).replace(/[^ -~]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+const READING_STATUS: Readonly<Record<ReadingErrorCode, status>> = {
+  UNKNOWN_SESSION: status.NOT_FOUND,
+  DAMAGED_SEGMENT: status.DATA_LOSS,
+  FILTER_TOO_SLOW: status.RESOURCE_EXHAUSTED,
+  UNSETTLED: status.UNAVAILABLE,
+};
+
+const READING_DETAILS: Readonly<Record<ReadingErrorCode, string>> = {
+  UNKNOWN_SESSION: unknownSession().details,
+  DAMAGED_SEGMENT: 'a finished segment of the session is damaged: `logweir verify` says which, and how',
+  FILTER_TOO_SLOW: 'filter.pattern takes too long over the lines: use a simpler one',
+  UNSETTLED: 'files of the session keep vanishing: try again',
+};
+
+/** Why a session's lines can't be had, or not at the moment. */
+export function notRead(error: unknown): StatusObject {
+  const metadata = new Metadata();
+  if (error instanceof ReadingError) {
+    return { code: READING_STATUS[error.code], details: READING_DETAILS[error.code], metadata };
+  }
+  if (error instanceof NotALine) {
+    return { code: status.DATA_LOSS, details: READING_DETAILS.DAMAGED_SEGMENT, metadata };
+  }
+  if (error instanceof StorageError) {
+    // To a reader a full disk is no obstacle: what fails here can't be read.
+    return withRetryInfo(status.UNAVAILABLE, `${error.message}: the lines can't be read at the moment`);
+  }
+  if (error instanceof Overload) {
+    return withRetryInfo(status.RESOURCE_EXHAUSTED, error.message);
+  }
+  return { code: status.INTERNAL, details: 'internal error', metadata };
+}
+
+/** One reader more than GRPC_MAX_READERS. */
+export function tooManyReaders(): StatusObject {
+  return withRetryInfo(status.RESOURCE_EXHAUSTED, 'as many calls read sessions as this server allows');
+}
+
+/** The same call can be made again, from the last seq on, once the server is back. */
+export function readerShutDown(): StatusObject {
+  return { code: status.UNAVAILABLE, details: 'the server is shutting down', metadata: new Metadata() };
+}
+
+export function readerConnectionAged(): StatusObject {
+  const details = 'the connection is closed for its age: open another one to go on';
+  return { code: status.UNAVAILABLE, details, metadata: new Metadata() };
+}
+
+function withRetryInfo(code: status, details: string): StatusObject {
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
+  return { code, details, metadata };
 }
 
 function progressTrailers({ received, written }: Progress): Metadata {

@@ -29,6 +29,7 @@ export interface GaugeSources {
 export interface GrpcUsage {
   readonly connections: number;
   readonly streams: number;
+  readonly readers: number;
   readonly receiveBytes: number;
 }
 
@@ -262,6 +263,7 @@ export class Metrics {
   observeGrpc(usage: () => GrpcUsage): void {
     this.#gauge('logweir_connections_open', 'Connections to the gRPC port.', () => usage().connections);
     this.#gauge('logweir_streams_open', 'Open calls that bring frames.', () => usage().streams);
+    this.#gauge('logweir_readers_open', 'Open calls that read a session over gRPC.', () => usage().readers);
     this.#gauge(
       'logweir_receive_bytes',
       'Memory claimed for large messages that are still arriving, and for inflating compressed ones.',
