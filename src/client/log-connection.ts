@@ -1,28 +1,17 @@
-import { fileURLToPath } from 'node:url';
-import { type ChannelOptions, Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { type Client, Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import type { CompleteSessionRequest } from '../grpc/generated/logging/v1/CompleteSessionRequest.js';
 import type { CompleteSessionResponse__Output as CompleteSessionResponse } from '../grpc/generated/logging/v1/CompleteSessionResponse.js';
+import { isReady, methodOf, openClient } from './channel.js';
 import type { SessionCompletion } from './complete-session.js';
 import { type BatchStreamEvents, LogBatchStream, type WriteBatchesMethod } from './log-batch-stream.js';
 import { WriteError } from './write-error.js';
 
 export const CONNECT_TIMEOUT_MS = 5_000;
 
-/** protos/ is shipped beside dist/ and stands beside src/: two levels up from here in both. */
-const PROTOS = fileURLToPath(new URL('../../protos/', import.meta.url));
-
-const CHANNEL_OPTIONS: ChannelOptions = {
-  // grpc-js sends no keepalive unless told; without it a frozen server holds a stream for ever.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  // A server that is just starting, or restarting, is found within a moment of being there.
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  // Its retries would buffer what was written a second time; frames are sent again by FrameProducer.
-  'grpc.enable_retries': 0,
-  'grpc.use_local_subchannel_pool': 1,
-};
+interface Methods {
+  readonly writeBatches: WriteBatchesMethod;
+  readonly completeSession: MethodDefinition<CompleteSessionRequest, CompleteSessionResponse>;
+}
 
 /** One connection to a server; it comes back by itself after it broke. Plaintext. */
 export class LogConnection {
@@ -33,8 +22,12 @@ export class LogConnection {
 
   private constructor(server: string) {
     this.server = server;
-    this.#methods = loadMethods();
-    this.#client = new Client(server, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#methods = {
+      // Batches are encoded when their frames come.
+      writeBatches: { ...methodOf('LogService', 'WriteLogBatches'), requestSerialize: (bytes) => bytes },
+      completeSession: methodOf('LogService', 'CompleteSession'),
+    };
+    this.#client = openClient(server);
   }
 
   /**
@@ -59,16 +52,11 @@ export class LogConnection {
    * Resolves when there is a connection.
    * @throws WriteError UNREACHABLE after `timeoutMs`
    */
-  ready(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
-        if (error === undefined) {
-          resolve();
-        } else {
-          reject(WriteError.unreachable(this.server, error));
-        }
-      });
-    });
+  async ready(timeoutMs: number): Promise<void> {
+    const error = await isReady(this.#client, timeoutMs);
+    if (error !== null) {
+      throw WriteError.unreachable(this.server, error);
+    }
   }
 
   /** A new WriteLogBatches call. `timeoutMs`: the longest that it may take in and acknowledge nothing. */
@@ -112,29 +100,4 @@ export class LogConnection {
   close(): void {
     this.#client.close();
   }
-}
-
-interface Methods {
-  readonly writeBatches: WriteBatchesMethod;
-  readonly completeSession: MethodDefinition<CompleteSessionRequest, CompleteSessionResponse>;
-}
-
-function loadMethods(): Methods {
-  const definition = loadSync('services/logging/v1/logging.proto', {
-    includeDirs: [PROTOS],
-    keepCase: true,
-    longs: Number,
-    defaults: true,
-    arrays: true,
-  });
-  const service = definition['logging.v1.LogService'] as unknown as Partial<{
-    WriteLogBatches: WriteBatchesMethod;
-    CompleteSession: Methods['completeSession'];
-  }>;
-  const { WriteLogBatches: writeBatches, CompleteSession: completeSession } = service;
-  if (writeBatches === undefined || completeSession === undefined) {
-    throw new Error('logging.proto lacks a method of LogService');
-  }
-  // Batches are encoded when their frames come.
-  return { writeBatches: { ...writeBatches, requestSerialize: (bytes) => bytes }, completeSession };
 }

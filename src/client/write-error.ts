@@ -1,4 +1,5 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
+import { isBrokenConnection } from './channel.js';
 import { retryAfterMs } from './retry-info.js';
 
 /** Why frames could not be stored: a closed set, so that a program can decide without reading sentences. */
@@ -40,9 +41,6 @@ const RETRYABLE: ReadonlySet<WriteErrorCode> = new Set([
   'SERVER_FAILED',
 ]);
 
-/** What grpc-js itself says when no server spoke: there is no field that tells its UNAVAILABLE from the server's. */
-const BROKEN_CONNECTION =
-  /connection dropped|no connection established|name resolution|stream refused|rst_stream|goaway|http2|econn|socket/i;
 /** What a sentence about a batch that was refused whole begins with. */
 const BATCH_POSITION = /^the (first batch|batch after batch_id \d+): /;
 /** What its sentence ends with where frames are in doubt, which whoever sent them knows better. */
@@ -91,7 +89,7 @@ export class WriteError extends Error {
 export function codeOf(error: ServiceError): WriteErrorCode {
   switch (error.code) {
     case status.UNAVAILABLE:
-      return BROKEN_CONNECTION.test(error.details) ? 'CONNECTION_LOST' : 'UNAVAILABLE';
+      return isBrokenConnection(error) ? 'CONNECTION_LOST' : 'UNAVAILABLE';
     case status.RESOURCE_EXHAUSTED:
       return /larger than max/i.test(error.details) ? 'FRAME_REFUSED' : 'OVERLOADED';
     case status.DEADLINE_EXCEEDED:

@@ -1,3 +1,5 @@
+import { TimestampWriter } from './timestamp.js';
+
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const MINUTE_SECONDS = 60;
 const HOUR_SECONDS = 3600;
@@ -32,4 +34,13 @@ export function parseRfc3339(text: string): { readonly seconds: number; readonly
     seconds: date.getTime() / 1000 + ofDay - (match[8] === '-' ? -offset : offset),
     nanos: Number((match[7] ?? '').padEnd(9, '0')),
   };
+}
+
+const writer = new TimestampWriter();
+
+/** As stored lines have it: UTC, with 0, 3, 6 or 9 digits of a second. The inverse of parseRfc3339. */
+export function formatRfc3339({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): string {
+  const text = Buffer.alloc(32);
+  const end = writer.write(seconds, nanos, new DataView(text.buffer, text.byteOffset, text.length), 0);
+  return text.toString('latin1', 0, end);
 }

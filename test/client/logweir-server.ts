@@ -8,6 +8,7 @@ import { layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { type RunningService, startService } from '../../src/service.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { metric } from '../support/process-use.js';
 
 export interface StoredFrame {
   readonly seq: number;
@@ -51,6 +52,11 @@ export class LogweirServer implements AsyncDisposable {
     const service = this.#service;
     this.#service = null;
     await service?.stop();
+  }
+
+  /** Calls that read a session over gRPC. */
+  async openReaders(): Promise<number> {
+    return (await metric(`http://127.0.0.1:${this.#service?.httpPort}`, 'logweir_readers_open')).get('') ?? 0;
   }
 
   /** Everything that is stored of a session, and nothing for one that is not known. */
