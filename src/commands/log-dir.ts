@@ -1,6 +1,6 @@
 /** What `ls` and `cat` share: reading a LOG_DIR on this machine, beside a running server or without one. */
 import { basename } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { developmentEnvironment, readConfig, subsetOf } from '../config.js';
 import { ReadingError } from '../reading/reading-error.js';
 import { type Layout, layoutOf } from '../segment/layout.js';
@@ -14,7 +14,8 @@ export interface LogDirOptions {
 }
 
 export function addDirOption(command: Command): Command {
-  return command.option('--dir <directory>', "the server's LOG_DIR (default: LOG_DIR, or ./logs)");
+  const description = "the server's LOG_DIR (default: LOG_DIR, or ./logs)";
+  return command.addOption(new Option('--dir <directory>', description).conflicts('server'));
 }
 
 /** @throws CommandError when there is no such directory */

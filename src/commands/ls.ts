@@ -1,16 +1,16 @@
-/** `logweir ls`: the sessions of a LOG_DIR, a row each, without reading what is in them. */
+/** `logweir ls`: the sessions of a LOG_DIR or of a server, a row each, without reading what is in them. */
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { listSessions, type SessionSummary } from '../reading/session-list.js';
-import { nodeFiles } from '../segment/node-files.js';
+import type { SessionSummary } from '../reading/session-list.js';
 import type { CommandIo } from './command-io.js';
 import { humanBytes, humanCount } from './human-units.js';
 import { truncate } from './live-status.js';
-import { addDirOption, inOneSentence, type LogDirOptions, logDirLayout, writeOut } from './log-dir.js';
+import { writeOut } from './log-dir.js';
 import { printable } from './printable.js';
 import { exitCodeOf } from './server-option.js';
+import { addLogsOptions, type LogsOptions, withLogs } from './session-logs.js';
 
-interface LsOptions extends LogDirOptions {
+interface LsOptions extends LogsOptions {
   readonly json?: true;
 }
 
@@ -20,9 +20,11 @@ it was completed as, with its exit code; else "active" while a segment is open o
 an id over 48 columns, and a status over 24, are cut; --json has all of it: state is "completed", "active" or "idle", status and
 exit_code are what the session was completed with, or null.
 
+Reads LOG_DIR on this machine; with --server it asks that server.
+
 Examples:
   logweir ls
-  logweir ls build-
+  logweir ls build- --server logs:50053
   logweir ls --json | jq -r 'select(.state == "active") | .session_id'
   logweir ls --json | jq -r 'select(.exit_code > 0) | .session_id'`;
 
@@ -32,12 +34,11 @@ export function registerLs(program: Command, io: CommandIo): void {
     .description('List the stored sessions')
     .argument('[prefix]', 'only sessions whose id begins with it')
     .option('--json', 'one JSON object a line');
-  addDirOption(command)
+  addLogsOptions(command)
     .addHelpText('after', HELP)
     .action(async (prefix: string | undefined, options: LsOptions) => {
-      const layout = await logDirLayout(options, io);
-      const sessions = listSessions(nodeFiles, layout, prefix);
-      await inOneSentence(options.json === true ? printJson(sessions, io) : printTable(sessions, io));
+      const print = options.json === true ? printJson : printTable;
+      await withLogs(options, io, 'dir', (logs) => print(logs.sessions(prefix), io));
     });
 }
 

@@ -5,9 +5,11 @@ import type { ServiceIo } from './command-io.js';
 import { registerComplete } from './complete.js';
 import { registerConfig } from './config.js';
 import { registerLs } from './ls.js';
+import { registerMonitor } from './monitor.js';
 import { registerRun } from './run.js';
 import { registerSend } from './send.js';
 import { registerServe } from './serve.js';
+import { registerTail } from './tail.js';
 import { inOurWords } from './usage-error.js';
 import { registerVerify } from './verify.js';
 
@@ -19,12 +21,14 @@ Examples:
   logweir serve                                     # gRPC on 127.0.0.1:50053, probes and metrics on 127.0.0.1:8080
   logweir run --session build -- npm test           # a command's output becomes the session "build"
   logweir cat build                                 # and reads as one log, finished segments and the active one
+  logweir tail build -f                             # its last lines, and what is written from then on
+  logweir monitor build                             # the same for eyes
   logweir ls
   logweir verify                                    # is everything there, and as it was?
 
 Environment:
   The server is configured by environment variables: see "logweir serve --help".
-  LOGWEIR_SERVER=host:port says where run, send and complete find it (default: GRPC_HOST:GRPC_PORT).
+  LOGWEIR_SERVER=host:port says where run, send, complete, tail and monitor find it (default: GRPC_HOST:GRPC_PORT).
 
 Exit codes:
   0 done, 1 error, 2 wrong usage, 78 wrong configuration, 130 interrupted (Ctrl-C), 143 terminated`;
@@ -54,6 +58,8 @@ export function createProgram(io: ServiceIo, version: string): Command {
   registerComplete(program, io);
   registerLs(program, io);
   registerCat(program, io);
+  registerTail(program, io);
+  registerMonitor(program, io);
   registerVerify(program, io);
   return program;
 }
