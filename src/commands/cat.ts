@@ -41,7 +41,7 @@ export function registerCat(program: Command, io: CommandIo): void {
         .conflicts('afterSeq'),
     )
     .addOption(new Option('-o, --output <format>', 'how lines are printed').choices(FORMATS).default('json'));
-  addLogsOptions(addFilterOptions(command))
+  addLogsOptions(addFilterOptions(command), 'dir')
     .addHelpText('after', HELP)
     .action(async (sessionId: string, options: CatOptions) => {
       const { afterSeq, tail, output } = options;

@@ -17,8 +17,8 @@ export interface FilterOptions {
 }
 
 /** For the help of commands that have them. */
-export const FILTER_HELP = `Filters: a line is printed when it passes all of them. PATTERN is a regular expression (RE2); levels are those of
-metadata.level, in any case.`;
+export const FILTER_HELP = `Filters: a line is printed when it passes all of them. PATTERN is a regular expression (RE2), in
+which ^ and $ match at every line of a content; levels are those of metadata.level, in any case.`;
 
 export function addFilterOptions(command: Command): Command {
   return command
@@ -43,7 +43,8 @@ const OPTION_NAMES: Readonly<Record<FilterProblem['field'], string>> = {
 /** Undefined when all lines pass. @throws CommandError naming the option: here, and not only where the lines are */
 export function filterOf({ grep, level, role, user, since, until }: FilterOptions): TailFilter | undefined {
   const filter: TailFilter = {
-    ...(grep !== undefined && { pattern: grep }),
+    // What `logweir run` stores ends with its line feed, before which `$` is to match.
+    ...(grep !== undefined && { pattern: `(?m)${grep}` }),
     ...(level !== undefined && { levels: level }),
     ...(role !== undefined && { roles: role }),
     ...(user !== undefined && { userIds: user }),

@@ -13,8 +13,9 @@ export interface LogDirOptions {
   readonly dir?: string;
 }
 
-export function addDirOption(command: Command): Command {
-  const description = "the server's LOG_DIR (default: LOG_DIR, or ./logs)";
+const DIRECTORY = "the server's LOG_DIR (default: LOG_DIR, or ./logs)";
+
+export function addDirOption(command: Command, description = DIRECTORY): Command {
   return command.addOption(new Option('--dir <directory>', description).conflicts('server'));
 }
 

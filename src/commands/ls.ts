@@ -34,7 +34,7 @@ export function registerLs(program: Command, io: CommandIo): void {
     .description('List the stored sessions')
     .argument('[prefix]', 'only sessions whose id begins with it')
     .option('--json', 'one JSON object a line');
-  addLogsOptions(command)
+  addLogsOptions(command, 'dir')
     .addHelpText('after', HELP)
     .action(async (prefix: string | undefined, options: LsOptions) => {
       const print = options.json === true ? printJson : printTable;

@@ -24,7 +24,8 @@ Shows who writes the session, its recent lines, and then each line as it is writ
 (Ctrl-C where input is no terminal); it ends by itself when the session is completed, and says how that went. When the
 connection breaks or the server restarts, it goes on where it was.
 
-${FILTER_HELP} --lines counts lines before they are filtered.
+${FILTER_HELP}
+--lines counts lines before they are filtered.
 
 Exit code: 0 at the end or after a key, 1 on an error, 2 on wrong usage, 130 after Ctrl-C.
 

@@ -12,13 +12,11 @@ export interface ServerOptions {
   readonly connectTimeout: number;
 }
 
-export function addServerOptions(command: Command): Command {
+const SERVER = 'where logweir listens (default: LOGWEIR_SERVER, or GRPC_HOST:GRPC_PORT)';
+
+export function addServerOptions(command: Command, description = SERVER): Command {
   return command
-    .option(
-      '--server <host:port>',
-      'where logweir listens (default: LOGWEIR_SERVER, or GRPC_HOST:GRPC_PORT)',
-      parseServer,
-    )
+    .option('--server <host:port>', description, parseServer)
     .option('--connect-timeout <seconds>', 'how long to wait for the server', parseSeconds, CONNECT_TIMEOUT_MS / 1000);
 }
 

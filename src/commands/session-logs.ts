@@ -22,8 +22,13 @@ export interface SessionLogs {
   close(): void;
 }
 
-export function addLogsOptions(command: Command): Command {
-  return addDirOption(addServerOptions(command));
+/** What is read when neither `--server` nor `--dir` says. */
+export type LogsDefault = 'server' | 'dir';
+
+export function addLogsOptions(command: Command, otherwise: LogsDefault): Command {
+  return otherwise === 'server'
+    ? addDirOption(addServerOptions(command), 'read this LOG_DIR instead of asking a server')
+    : addDirOption(addServerOptions(command, 'ask this server instead of reading LOG_DIR'));
 }
 
 /**
@@ -33,7 +38,7 @@ export function addLogsOptions(command: Command): Command {
 export async function withLogs(
   options: LogsOptions,
   io: CommandIo,
-  otherwise: 'server' | 'dir',
+  otherwise: LogsDefault,
   use: (logs: SessionLogs) => Promise<void>,
 ): Promise<void> {
   const logs = await open(options, io, otherwise);
@@ -46,7 +51,7 @@ export async function withLogs(
   }
 }
 
-async function open(options: LogsOptions, io: CommandIo, otherwise: 'server' | 'dir'): Promise<SessionLogs> {
+async function open(options: LogsOptions, io: CommandIo, otherwise: LogsDefault): Promise<SessionLogs> {
   const { server, dir, connectTimeout } = options;
   if (server === undefined && (dir !== undefined || otherwise === 'dir')) {
     return new DirectoryLogs(await logDirLayout(options, io));

@@ -56,7 +56,7 @@ export function registerTail(program: Command, io: CommandIo): void {
     .option('--after-seq <seq>', 'begin behind this line', parseCount)
     .addOption(new Option('-o, --output <format>', 'how lines are printed').choices(FORMATS).default('text'))
     .addOption(new Option('--json', 'the same as -o json').implies({ output: 'json' }));
-  addLogsOptions(addFilterOptions(command))
+  addLogsOptions(addFilterOptions(command), 'server')
     .addHelpText('after', HELP)
     .action(async (sessionId: string, options: TailOptions) => {
       if (options.follow === true && options.dir !== undefined) {
