@@ -140,7 +140,9 @@ test('a session is over when somebody says so', { timeout: 120_000 }, () => {
 test('how far a session has come', { timeout: 120_000 }, () => {
   const info = JSON.parse(shell(block('npx buf curl --protocol grpc'))) as object;
   expect(info).toMatchObject({ sessionId: 'chat', status: 'active', firstSeq: '1', lastSeq: '2', segments: 1 });
-  const [shown, read] = shell(block('npx logweir tail chat')).trim().split(/\n(?=\{)/);
+  const [shown, read] = shell(block('npx logweir tail chat'))
+    .trim()
+    .split(/\n(?=\{)/);
   expect(shown).toMatch(/^\[[-\d]+ [:\d]+\] assistant hi\n\[[-\d]+ [:\d]+\] user hello$/);
   expect(JSON.parse(read ?? '')).toMatchObject({ role: 'assistant', content: 'hi' });
 });

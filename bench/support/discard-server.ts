@@ -11,17 +11,17 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import type * as Configuration from '../../src/config.js';
+import type { createServer as CreateServer } from '../../src/grpc/bare-server.js';
 import type { WriteLogAck } from '../../src/grpc/generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from '../../src/grpc/generated/logging/v1/WriteLogResponse.js';
 import type { logServiceDefinition as Definition } from '../../src/grpc/log-service.js';
 import type * as Receiving from '../../src/grpc/receive-budget.js';
-import type { createServer as CreateServer } from '../../src/grpc/server.js';
 import type * as Clocks from '../../src/segment/clock.js';
 import { announce } from './announce.js';
 import { REPOSITORY } from './repository.js';
 
 const fromDist = async (path: string) => import(pathToFileURL(join(REPOSITORY, 'dist', path)).href);
-const { createServer }: { createServer: typeof CreateServer } = await fromDist('grpc/server.js');
+const { createServer }: { createServer: typeof CreateServer } = await fromDist('grpc/bare-server.js');
 const { logServiceDefinition }: { logServiceDefinition: typeof Definition } = await fromDist('grpc/log-service.js');
 const { ReceiveBudget }: typeof Receiving = await fromDist('grpc/receive-budget.js');
 const { readConfig }: typeof Configuration = await fromDist('config.js');

@@ -1,13 +1,10 @@
 import {
-  type ChannelOptions,
-  logVerbosity,
-  Server,
+  type Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerReadableStream,
   type ServerUnaryCall,
   type sendUnaryData,
-  setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
 import type { Clock } from '../segment/clock.js';
@@ -18,25 +15,20 @@ import type { Intake } from '../session/intake.js';
 import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { GrpcUsage, Metrics } from '../telemetry/metrics.js';
-import { COMPLETE_SESSION_BYTES_MAX, type CompleteSession, completeSession } from './complete-session.js';
+import { createServer, type GrpcLimits, maxBatchBytes } from './bare-server.js';
+import { type CompleteSession, completeSession } from './complete-session.js';
 import { Connections } from './connections.js';
 import type { CompleteSessionResponse } from './generated/logging/v1/CompleteSessionResponse.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
-import { GET_SESSION_BYTES_MAX } from './get-session.js';
-import { setHttp2Options } from './grpc-js-internals.js';
 import { Health } from './health.js';
-import { Inflater } from './inflater.js';
-import { LIST_REQUEST_BYTES_MAX } from './list-sessions.js';
-import { LOG_READER, logReaderDefinition } from './log-reader.js';
+import { LOG_READER } from './log-reader.js';
 import { LOG_SERVICE, logServiceDefinition } from './log-service.js';
-import { readMessagesWith } from './read-messages.js';
 import { ReaderService, type ReaderSources } from './reader-service.js';
 import { ReceiveBudget } from './receive-budget.js';
 import { addReflection } from './reflection.js';
 import { shuttingDown, tooManyStreams } from './status.js';
-import { type DeadlineLimits, StreamDeadlines } from './stream-deadlines.js';
-import { STREAM_REQUEST_BYTES_MAX } from './stream-session-logs.js';
+import { StreamDeadlines } from './stream-deadlines.js';
 import { answerUnary, goneSignal } from './unary-call.js';
 import type { WriteCall, WriteCallParts } from './write-call.js';
 import { WriteLogBatches } from './write-log-batches.js';
@@ -44,13 +36,7 @@ import { WriteLogStream } from './write-log-stream.js';
 
 /** An agent that is done half-closes within moments; one that streams for ever is told to come back. */
 const DRAIN_GRACE_MS_MAX = 2000;
-/** All methods but those that bring frames: a name of a service, a symbol or a session, a filter. */
-const SMALL_REQUEST_BYTES_MAX = 4096;
-const HEADERS_MAX = 64;
 const REFUSAL_LOG_INTERVAL_MS = 60_000;
-
-/** Methods whose handlers write messages that have their headers. */
-const WHOLE_MESSAGES: ReadonlySet<string> = new Set([logReaderDefinition.StreamSessionLogs.path]);
 
 const REFLECTED = [
   LOG_SERVICE,
@@ -59,22 +45,6 @@ const REFLECTED = [
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
 ];
-
-/** What peers may use: the variables of src/connection-variables.ts. */
-export interface GrpcLimits extends DeadlineLimits {
-  readonly shutdownDeadlineSeconds: number;
-  readonly maxFrameBytes: number;
-  readonly maxConnections: number;
-  readonly maxStreams: number;
-  readonly maxStreamsPerConnection: number;
-  readonly maxReaders: number;
-  readonly maxMetadataBytes: number;
-  readonly maxReceiveBytes: number;
-  readonly handshakeSeconds: number;
-  readonly keepaliveSeconds: number;
-  readonly keepaliveTimeoutSeconds: number;
-  readonly connectionIdleSeconds: number;
-}
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -89,50 +59,6 @@ export interface GrpcServerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-}
-
-/** What a client may always send as one batch, whatever LOG_MAX_FRAME_BYTES: it can't know that. */
-const BATCH_BYTES_MIN = 256 * 1024;
-
-/** A batch holds at least four frames of the largest size. */
-function maxBatchBytes(maxFrameBytes: number): number {
-  return Math.max(BATCH_BYTES_MIN, 4 * maxFrameBytes);
-}
-
-/** The server without its services: what the ceiling of the benchmark is measured with, too. */
-export function createServer(limits: GrpcLimits, budget: ReceiveBudget): Server {
-  const { maxFrameBytes, connectionIdleSeconds, connectionAgeSeconds } = limits;
-  const messageLimits = new Map([
-    [logServiceDefinition.WriteLogStream.path, maxFrameBytes],
-    [logServiceDefinition.WriteLogBatches.path, maxBatchBytes(maxFrameBytes)],
-    [logServiceDefinition.CompleteSession.path, COMPLETE_SESSION_BYTES_MAX],
-    [logReaderDefinition.GetSession.path, GET_SESSION_BYTES_MAX],
-    [logReaderDefinition.StreamSessionLogs.path, STREAM_REQUEST_BYTES_MAX],
-    [logReaderDefinition.ListSessions.path, LIST_REQUEST_BYTES_MAX],
-    [logReaderDefinition.ListSegments.path, LIST_REQUEST_BYTES_MAX],
-  ]);
-  const receiving = { budget, inflater: new Inflater() };
-  // It prints what clients send, raw, beside the service's own log.
-  setLogVerbosity(logVerbosity.NONE);
-  const options: ChannelOptions = {
-    'grpc.enable_channelz': 0,
-    'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
-    // An agent behind a cut line is noticed after time + timeout.
-    'grpc.keepalive_time_ms': limits.keepaliveSeconds * 1000,
-    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutSeconds * 1000,
-    ...(connectionIdleSeconds > 0 && { 'grpc.max_connection_idle_ms': connectionIdleSeconds * 1000 }),
-    ...(connectionAgeSeconds > 0 && {
-      'grpc.max_connection_age_ms': connectionAgeSeconds * 1000,
-      'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceSeconds * 1000,
-    }),
-  };
-  const interceptors = [readMessagesWith(messageLimits, SMALL_REQUEST_BYTES_MAX, receiving, WHOLE_MESSAGES)];
-  const server = new Server({ ...options, interceptors });
-  setHttp2Options(server, {
-    settings: { maxHeaderListSize: limits.maxMetadataBytes },
-    maxHeaderListPairs: HEADERS_MAX,
-  });
-  return server;
 }
 
 /** The gRPC side of the house: the log service, health, reflection. */
