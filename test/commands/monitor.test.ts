@@ -3,6 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { completeSession } from '../../src/client/complete-session.js';
+import { LogConnection } from '../../src/client/log-connection.js';
 import { registerMonitor } from '../../src/commands/monitor.js';
 import { LogweirServer } from '../client/logweir-server.js';
 import { LogClient } from '../support/log-client.js';
@@ -118,6 +120,26 @@ describe('logweir monitor', () => {
     plain.type(' ');
     await plain.ended();
     expect(plain.text).not.toContain('\u001b');
+  });
+
+  it('ends by itself when the session is completed, and says how that went', async () => {
+    await using server = await LogweirServer.start();
+    await write(server, 'one');
+    await using terminal = new Terminal(`stty cols 80; ${monitor('s')}`, { LOGWEIR_SERVER: server.address });
+    await terminal.shows('press any key to exit');
+    const connection = await LogConnection.open(server.address);
+    const patience = { patienceMs: 30_000, signal: new AbortController().signal };
+    await completeSession(connection, { sessionId: 's', status: 'failed', exitCode: 3 }, patience);
+    connection.close();
+    expect((await terminal.ended()).split('\n').slice(-7)).toEqual([
+      RULE,
+      '  s: failed, exit code 3, last line 1',
+      RULE,
+      'exit 0',
+      'icanon',
+      'echo',
+      '',
+    ]);
   });
 
   it('where input is no terminal, leaves it alone and ends at a signal', async () => {

@@ -4,6 +4,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { completeSession } from '../../src/client/complete-session.js';
+import { LogConnection } from '../../src/client/log-connection.js';
 import { registerCat } from '../../src/commands/cat.js';
 import { registerLs } from '../../src/commands/ls.js';
 import { registerTail } from '../../src/commands/tail.js';
@@ -44,6 +46,18 @@ async function write(server: LogweirServer, sessionId: string, lines: readonly L
       return wire.join(frame, ...metadata);
     }),
   );
+}
+
+async function complete(
+  server: LogweirServer,
+  sessionId: string,
+  status: string,
+  exitCode: number | null,
+): Promise<void> {
+  const connection = await LogConnection.open(server.address);
+  const patience = { patienceMs: 30_000, signal: new AbortController().signal };
+  await completeSession(connection, { sessionId, status, exitCode }, patience);
+  connection.close();
 }
 
 const numbers = (from: number, to: number): Line[] => seqs(from, to).map((seq) => ({ content: `${seq}\n` }));
@@ -118,6 +132,28 @@ describe('logweir tail', () => {
       '',
     ]);
     await expect.poll(() => server.openReaders(), WAITING).toBe(0);
+  });
+
+  it.each([
+    ['failed', 2, 'failed, exit code 2, last line 3'],
+    ['stopped\u001b', null, 'stopped\\e, last line 3'],
+  ])('ends with 0 when the session is completed as %j, and says how', async (status, exitCode, said) => {
+    await using server = await LogweirServer.start();
+    await write(server, 's', numbers(1, 2));
+    const run = new CommandRun();
+    const ended = logweir(['tail', 's', '-f', '-o', 'raw', '--server', server.address], run);
+    await expect.poll(() => run.stdout.text, WAITING).toBe(numbered(1, 2));
+    await write(server, 's', numbers(3, 3));
+    await complete(server, 's', status, exitCode);
+    const outcome = await ended;
+    expect([outcome.code, outcome.stderr]).toEqual([0, `--- s: ${said} ---\n`]);
+    expect(outcome.stdout.toString()).toBe(numbered(1, 3));
+    // Who comes later hears it, too; and the listing says it both ways.
+    const later = await logweir(['tail', 's', '-f', '-o', 'raw', '--server', server.address]);
+    expect([later.stdout.toString(), later.stderr]).toEqual([numbered(1, 3), `--- s: ${said} ---\n`]);
+    const remote = await logweir(['ls', '--server', server.address]);
+    const local = await logweir(['ls', '--dir', server.logDir]);
+    expect(remote.stdout.toString()).toBe(local.stdout.toString());
   });
 
   it('makes control characters visible on a terminal, and a frame can not pass for another', async () => {
@@ -201,9 +237,11 @@ describe('logweir tail', () => {
     });
     await expect.poll(() => printed, WAITING).toBe('11\n');
     // It hears of it when it has something to say.
-    await write(server, 's', numbers(21, 21));
-    await once(shell, 'close');
-    expect([printed, said]).toEqual(['11\n0\n', '']);
+    for (let seq = 21; shell.exitCode === null; seq++) {
+      await write(server, 's', numbers(seq, seq));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await expect.poll(() => [printed, said], WAITING).toEqual(['11\n0\n', '']);
 
     const command = spawn(process.execPath, [EXECUTABLE, 'tail', 's', '-f', '-n', '1'], { env });
     await once(command.stdout, 'data');
@@ -239,7 +277,7 @@ describe('logweir cat and ls', () => {
   });
 
   it('ls prints the same from a server as from its LOG_DIR', async () => {
-    await using server = await LogweirServer.start({ LOG_MAX_SIZE_BYTES: '300' });
+    await using server = await LogweirServer.start();
     for (const id of ['b-1', 'b-2', 'a/ä', 'x'.repeat(250)]) {
       await write(server, id, numbers(1, 2));
     }

@@ -2,6 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { completeSession } from '../../src/client/complete-session.js';
+import { LogConnection } from '../../src/client/log-connection.js';
 import { readConfig } from '../../src/config.js';
 import { frameMessages } from '../../src/grpc/line-messages.js';
 import { LogLines } from '../../src/reading/log-events.js';
@@ -105,6 +107,32 @@ test('follows: what is written later comes later, also behind a cursor beyond th
   await service.writer.write(frames(4, 40));
   await expect.poll(() => all.seqs, WAITING).toEqual(seqs(1, 40));
   await expect.poll(() => beyond.seqs, WAITING).toEqual(seqs(6, 40));
+});
+
+test('ends with the completion, for who follows and for who comes later, until lines open the session again', async () => {
+  await using directory = await temporaryDirectory();
+  await using service = await start(directory.path);
+  await service.writer.write(frames(1, 3));
+  const following = service.reader.stream({ session_id: 's', follow: true, after_seq: 1 });
+  await following.accepted;
+  await service.writer.write(frames(4, 5));
+  const connection = await LogConnection.open(service.address);
+  const patience = { patienceMs: 30_000, signal: new AbortController().signal };
+  await completeSession(connection, { sessionId: 's', status: 'failed', exitCode: 0 }, patience);
+  connection.close();
+  const end = { event: 'end', end: { status: 'failed', exit_code: 0, last_seq: 5 } };
+  expect(await following.ended).toMatchObject({ code: status.OK });
+  expect(following.seqs).toEqual([2, 3, 4, 5]);
+  expect(following.messages.at(-1)).toMatchObject(end);
+  for (const request of [{}, { follow: true }, { follow: true, after_seq: 5 }, { tail: 1 }]) {
+    const later = service.reader.stream({ session_id: 's', ...request });
+    expect(await later.ended).toMatchObject({ code: status.OK });
+    expect(later.messages.at(-1)).toMatchObject(end);
+  }
+  await service.writer.write(frames(6, 6));
+  const again = service.reader.stream({ session_id: 's' });
+  await again.ended;
+  expect(again.messages.at(-1)).toEqual({ event: 'end', end: { status: 'active', last_seq: 6 } });
 });
 
 test.each<[string, StreamRequest | Buffer, string]>([
