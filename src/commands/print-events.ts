@@ -29,7 +29,7 @@ export async function printEvents(
     if (event.kind === 'lines') {
       await writeOut(io.stdout, text(event.bytes));
     } else if (event.kind === 'gap') {
-      io.stderr.write(`--- ${rangeOf(event)} gone ---\n`);
+      await writeOut(io.stderr, `logweir: ${rangeOf(event)} gone\n`);
     } else {
       end = event;
     }
@@ -41,9 +41,7 @@ export async function printEvents(
 }
 
 function rangeOf({ firstSeq, lastSeq }: { firstSeq: number; lastSeq: number }): string {
-  return firstSeq === lastSeq
-    ? `line ${humanCount(firstSeq)} is`
-    : `lines ${humanCount(firstSeq)} to ${humanCount(lastSeq)} are`;
+  return firstSeq === lastSeq ? `line ${firstSeq} is` : `lines ${firstSeq} to ${lastSeq} are`;
 }
 
 /** `completed, exit code 0, last line 1,234` */

@@ -151,6 +151,7 @@ describe('logweir tail', () => {
     // Who comes later hears it, too; and the listing says it both ways.
     const later = await logweir(['tail', 's', '-f', '-o', 'raw', '--server', server.address]);
     expect([later.stdout.toString(), later.stderr]).toEqual([numbered(1, 3), `--- s: ${said} ---\n`]);
+    await expect.poll(() => readdir(join(server.logDir, 'sealing', 's')).catch(() => []), WAITING).toEqual([]);
     const remote = await logweir(['ls', '--server', server.address]);
     const local = await logweir(['ls', '--dir', server.logDir]);
     expect(remote.stdout.toString()).toBe(local.stdout.toString());
@@ -179,7 +180,7 @@ describe('logweir tail', () => {
     ]) {
       const outcome = await logweir(['tail', 's', '-o', 'raw', '-n', '100', ...place]);
       expect(outcome.stdout.toString()).toBe(numbered(1, first - 1) + numbered(last + 1, 40));
-      expect([outcome.code, outcome.stderr]).toEqual([0, `--- lines ${first} to ${last} are gone ---\n`]);
+      expect([outcome.code, outcome.stderr]).toEqual([0, `logweir: lines ${first} to ${last} are gone\n`]);
     }
   });
 

@@ -68,7 +68,8 @@ test('gives a thousand lines over rotations as the frames that were sent, then t
     sent.map((frame, index) => ({ ...frame, seq: index + 1, user_id: '', version: 0, metadata: null })),
   );
   expect(stream.messages.at(-1)).toEqual({ event: 'end', end: { status: 'active', last_seq: 1000 } });
-  expect((await readdir(join(directory.path, 'sessions', 's'))).length).toBeGreaterThan(5);
+  const finished = join(directory.path, 'sessions', 's');
+  await expect.poll(async () => (await readdir(finished)).length, WAITING).toBeGreaterThan(5);
 });
 
 test.each<[StreamRequest, number[]]>([
