@@ -105,10 +105,11 @@ async function startLocked(
     source: core.logs,
     sessions: {
       summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
-      latestCompletion: () => Promise.resolve(null),
+      completionOf: (sessionId) => core.completions.of(sessionId),
       listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
       listSegments: (query) => listSegments(core.files, layout, query),
-      completeSession: () => Promise.resolve({ kind: 'unknown' }),
+      completeSession: (sessionId, status, exitCode, signal) =>
+        core.completeSession(sessionId, status, exitCode, signal),
     },
   }).catch((error: unknown) => {
     throw listenError('HTTP', httpHost, httpPort, error);

@@ -1,15 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Completion } from '../reading/log-events.js';
+import { COMPLETION_STATUS_BYTES_MAX } from '../frame/limits.js';
+import type { CompletionOutcome } from '../sealing/completions.js';
 import { HttpProblem } from './http-problem.js';
 import { jsonBody } from './json-body.js';
 import { respondJson, type Target } from './route.js';
-
-export type CompletionOutcome =
-  | { readonly kind: 'completed'; readonly completion: Completion; readonly isNew: boolean }
-  /** Nothing is stored under that id. */
-  | { readonly kind: 'unknown' }
-  /** It was completed at this line in another way. */
-  | { readonly kind: 'conflict'; readonly stored: Completion };
 
 export interface SessionCompleter {
   completeSession(
@@ -21,7 +15,6 @@ export interface SessionCompleter {
 }
 
 const STATUS_DEFAULT = 'completed';
-const STATUS_BYTES_MAX = 256;
 
 /** `{"status": "failed", "exit_code": 1}`, either optional; told the same again, it changes nothing. */
 export async function completeSession(
@@ -58,8 +51,8 @@ function statusOf(status: unknown): string {
   if (status === undefined || status === '') {
     return STATUS_DEFAULT;
   }
-  if (typeof status !== 'string' || Buffer.byteLength(status) > STATUS_BYTES_MAX) {
-    throw new HttpProblem(400, `status must be a string of at most ${STATUS_BYTES_MAX} bytes`, 'status');
+  if (typeof status !== 'string' || Buffer.byteLength(status) > COMPLETION_STATUS_BYTES_MAX) {
+    throw new HttpProblem(400, `status must be a string of at most ${COMPLETION_STATUS_BYTES_MAX} bytes`, 'status');
   }
   return status;
 }

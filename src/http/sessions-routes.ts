@@ -16,8 +16,8 @@ import type { ViewingParts } from './sse-routes.js';
 export interface SessionDirectory extends SessionCompleter {
   /** Null when nothing of it can be read. */
   summarize(sessionId: string): Promise<SessionSummary | null>;
-  /** How it ended last; it goes on when it has lines above that. */
-  latestCompletion(sessionId: string): Promise<Completion | null>;
+  /** What was told last of its end; it goes on since then when it has lines above that. */
+  completionOf(sessionId: string): Promise<Completion | null>;
   /** Sessions whose id begins with `prefix`, by their names on disk, behind `afterName`. */
   listSessions(prefix: string, afterName: string): AsyncGenerator<SessionSummary, void>;
   listSegments(query: SegmentQuery): AsyncGenerator<ListedSegment, void>;
@@ -48,14 +48,16 @@ async function listPage(sessions: SessionDirectory, query: Target['query'], resp
     if (isMore || response.destroyed) {
       break;
     }
-    rows.push(await describe(sessions, summary));
+    rows.push(rowOf(summary, await sessions.completionOf(summary.sessionId)));
     lastId = summary.sessionId;
   }
   respondJson(response, 200, { sessions: rows, next_page_token: isMore ? pageToken([sessionName(lastId)]) : '' });
 }
 
 async function describeOne(sessions: SessionDirectory, sessionId: string, response: ServerResponse): Promise<void> {
-  respondJson(response, 200, await describe(sessions, await summaryOf(sessions, sessionId)));
+  // In this order: a session that reached no further since then was completed.
+  const told = await sessions.completionOf(sessionId);
+  respondJson(response, 200, rowOf(await summaryOf(sessions, sessionId), told));
 }
 
 /** @throws HttpProblem 404 */
@@ -67,9 +69,8 @@ async function summaryOf(sessions: SessionDirectory, sessionId: string): Promise
   return summary;
 }
 
-async function describe(sessions: SessionDirectory, summary: SessionSummary): Promise<object> {
-  const latest = await sessions.latestCompletion(summary.sessionId);
-  const completion = latest !== null && summary.lastSeq <= latest.lastSeq ? latest : null;
+function rowOf(summary: SessionSummary, told: Completion | null): object {
+  const completion = told !== null && summary.lastSeq <= told.lastSeq ? told : null;
   return {
     session_id: summary.sessionId,
     status: completion?.status ?? summary.state,

@@ -8,7 +8,7 @@ async function* nothing(): AsyncGenerator<never, void> {}
 
 export const noSessions: SessionDirectory = {
   summarize: () => Promise.resolve(null),
-  latestCompletion: () => Promise.resolve(null),
+  completionOf: () => Promise.resolve(null),
   listSessions: nothing,
   listSegments: nothing,
   completeSession: () => Promise.resolve({ kind: 'unknown' }),
