@@ -13,6 +13,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { measureAcks } from './groups/acks.js';
 import { measureContents } from './groups/contents.js';
+import { measureFanOut } from './groups/fanout.js';
 import { measureGzip } from './groups/gzip.js';
 import { measureIngest } from './groups/ingest.js';
 import { measureMicro } from './groups/micro.js';
@@ -33,6 +34,7 @@ const GROUPS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   gzip: measureGzip,
   startup: measureStartUp,
   micro: measureMicro,
+  fanout: measureFanOut,
 };
 
 async function measure(settings: BenchSettings): Promise<Bench> {

@@ -19,6 +19,17 @@ export const FIGURES = {
   ackP50Ms: { title: 'ack p50', text: fixed(2, ' ms') },
   ackP99Ms: { title: 'ack p99', text: fixed(2, ' ms') },
   ackMaxMs: { title: 'ack max', text: fixed(1, ' ms') },
+  /** From the sending of a line to a viewer who had it. */
+  viewP50Ms: { title: 'line to viewer p50', text: fixed(2, ' ms') },
+  viewP99Ms: { title: 'line to viewer p99', text: fixed(2, ' ms') },
+  viewMaxMs: { title: 'line to viewer max', text: fixed(1, ' ms') },
+  linesDelivered: { title: 'lines delivered', text: whole },
+  linesDeliveredPerSecond: { title: 'lines delivered/s', text: whole },
+  /** CPU time of the server over the lines that it delivered, to all viewers together; what it took to store them included. */
+  cpuMicrosecondsPerLine: { title: 'CPU a delivered line', text: fixed(2, ' µs') },
+  reconnects: { title: 'reconnects', text: whole },
+  /** CPU time of ingest with viewers, without what the same viewers cost without ingest, over ingest without viewers. */
+  viewedIngestCost: { title: "CPU of ingest beyond the viewers' own", text: fixed(2, ' ×') },
   syncsPerSecond: { title: 'fdatasync/s', text: whole },
   framesPerSync: { title: 'frames/fdatasync', text: fixed(1, '') },
   storedShare: { title: 'stored/raw', text: fixed(3, '') },

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { FramePlan } from './frame-plan.js';
 import type { LoadAnswer, LoadCommand, Peer, Replay, ReplayResult, Transport } from './load-protocol.js';
@@ -43,9 +42,7 @@ export class Load {
     command: LoadCommand,
     wanted: Type,
   ): Promise<Extract<LoadAnswer, { type: Type }>> {
-    const reply = once(this.#child.process, 'message');
-    this.#child.process.send(command);
-    const answer: LoadAnswer = (await this.#child.while(reply))[0];
+    const answer = await this.#child.ask<LoadAnswer>(command);
     if (!isOf(answer, wanted)) {
       throw new Error(`the load generator: ${answer.type === 'failed' ? answer.message : answer.type}`);
     }

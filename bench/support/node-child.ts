@@ -77,6 +77,14 @@ export class NodeChild {
     return Promise.race([promise, ended]);
   }
 
+  /** What it answers to a command, where it takes them one at a time. @throws when the process ends before */
+  async ask<Answer>(command: object): Promise<Answer> {
+    const reply = once(this.process, 'message');
+    this.process.send(command);
+    const [answer] = await this.while(reply);
+    return answer;
+  }
+
   /** SIGTERM, and the way it ended: "exit code 0" is a good one. */
   async stop(): Promise<string> {
     this.process.kill('SIGTERM');

@@ -31,11 +31,33 @@ export interface LogService<Frame> {
   readonly WriteLogBatches: MethodDefinition<WriteLogBatch<Frame>, WriteLogAck>;
 }
 
+export interface StreamSessionLogsRequest {
+  readonly sessionId: string;
+  readonly afterSeq: number;
+  readonly follow: boolean;
+}
+
+export interface LogReader {
+  readonly StreamSessionLogs: MethodDefinition<
+    StreamSessionLogsRequest,
+    { readonly frame?: { readonly seq: number; readonly content: string } }
+  >;
+}
+
 /** logging.v1.LogService as proto-loader makes it: names in camel case, as its defaults have them. */
 export function loadLogService<Frame>(options: Options = {}): LogService<Frame> {
-  const loaded = loadSync('services/logging/v1/logging.proto', { ...options, includeDirs: [PROTOS_DIRECTORY] });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the protocol file says, and loadSync does not type
-  return loaded['logging.v1.LogService'] as unknown as LogService<Frame>;
+  return load(options)['logging.v1.LogService'] as unknown as LogService<Frame>;
+}
+
+/** logging.v1.LogReader, in the same way. */
+export function loadLogReader(): LogReader {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+  return load({ longs: Number })['logging.v1.LogReader'] as unknown as LogReader;
+}
+
+function load(options: Options): ReturnType<typeof loadSync> {
+  return loadSync('services/logging/v1/logging.proto', { ...options, includeDirs: [PROTOS_DIRECTORY] });
 }
 
 /** What `logweir` is when it is installed: the path of package.json's `bin`. */
