@@ -101,6 +101,28 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
     }
   });
 
+  it('measures viewers: every line reaches each of them once, in order', async () => {
+    const found = await report('fanout');
+    const rows = found.rows.filter(({ group }) => group === 'fanout');
+    expect(rows.map(({ job, server }) => `${job}: ${server}`)).toEqual([
+      '5 viewers of one session, 1,000 lines/s: sse',
+      '5 viewers of one session, 1,000 lines/s: grpc',
+      '10 viewers, half of them stalled, of 10 sessions at full speed: sse',
+      '10 viewers, half of them stalled, of 10 sessions at full speed: grpc',
+    ]);
+    for (const { figures } of rows.slice(0, 2)) {
+      expect(figures.linesDelivered?.median).toBe(5 * (200 + 2));
+      expect(figures.viewP50Ms?.median).toBeGreaterThan(0);
+      expect(figures.viewP99Ms?.median).toBeGreaterThanOrEqual(figures.viewP50Ms?.median ?? Number.NaN);
+      expect(figures.cpuMicrosecondsPerLine?.median).toBeGreaterThan(0);
+    }
+    for (const { figures } of rows.slice(2)) {
+      // Each session has one viewer, and the sessions hold all frames.
+      expect(figures.linesDelivered?.median).toBe(found.settings.frames);
+      expect(figures.viewedIngestCost?.median).toEqual(expect.any(Number));
+    }
+  });
+
   it('finds every frame in the compressed segments, too', async () => {
     const gzip = ['--env', 'LOG_MAX_SIZE_BYTES=20000', '--env', 'LOG_COMPRESSION=gzip'];
     const found = await report('ingest', '--servers', 'logweir', '--sessions', '10', ...gzip);
