@@ -52,6 +52,10 @@ export function filterOf({ grep, level, role, user, since, until }: FilterOption
     ...(until !== undefined && { endTime: until }),
   };
   try {
+    if (grep !== undefined) {
+      // As it was typed: what is wrong with it is told with the pattern itself.
+      lineFilter({ pattern: grep });
+    }
     return lineFilter(filter) === null ? undefined : filter;
   } catch (error) {
     if (error instanceof FilterProblem) {

@@ -55,7 +55,7 @@ export function registerTail(program: Command, io: CommandIo): void {
     .addOption(new Option('--tail <lines>', 'the same as --lines').argParser(parseLineCount).conflicts('afterSeq'))
     .option('--after-seq <seq>', 'begin behind this line', parseCount)
     .addOption(new Option('-o, --output <format>', 'how lines are printed').choices(FORMATS).default('text'))
-    .addOption(new Option('--json', 'the same as -o json').implies({ output: 'json' }));
+    .addOption(new Option('--json', 'the same as -o json').conflicts('output').implies({ output: 'json' }));
   addLogsOptions(addFilterOptions(command), 'server')
     .addHelpText('after', HELP)
     .action(async (sessionId: string, options: TailOptions) => {

@@ -17,6 +17,7 @@ import { CommandRun, type Outcome } from './command-run.js';
 
 const EXECUTABLE = fileURLToPath(new URL('../../dist/logweir.cjs', import.meta.url));
 const WAITING = { timeout: 30_000, interval: 5 };
+const RE2 = 'RE2 syntax, without look-around and \\1';
 const REGISTER = { tail: registerTail, cat: registerCat, ls: registerLs };
 const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 const numbered = (from: number, to: number): string =>
@@ -187,7 +188,8 @@ describe('logweir tail', () => {
   it.each<[string[], number, string]>([
     [['nobody'], 1, 'logweir: there is no session "nobody"\n'],
     [['s', '--server', '127.0.0.1:1', '--connect-timeout', '0.2'], 1, 'logweir: cannot reach logweir at 127.0.0.1:1'],
-    [['s', '--grep', '('], 2, 'logweir: --grep is no regular expression'],
+    [['s', '--grep', '('], 2, `logweir: --grep is no regular expression (${RE2}): missing closing ): \`(\`\n`],
+    [['s', '--grep', 'x'.repeat(513)], 2, 'logweir: --grep is longer than 512 characters\n'],
     [
       ['s', '--grep', ''],
       2,
@@ -200,6 +202,7 @@ describe('logweir tail', () => {
     [['s', '-n', 'all'], 2, "logweir: option '-n, --lines <lines>' argument 'all' is invalid."],
     [['s', '-n', '4294967296'], 2, "logweir: option '-n, --lines <lines>' argument '4294967296' is invalid."],
     [['s', '-n', '1', '--after-seq', '1'], 2, "logweir: option '-n, --lines <lines>' cannot be used with"],
+    [['s', '--json', '-o', 'raw'], 2, "logweir: option '--json' cannot be used with option '-o, --output <format>'"],
     [['s', '-o', 'xml'], 2, "logweir: option '-o, --output <format>' argument 'xml' is invalid."],
     [['s', '--dir', '.', '--server', 'a:1'], 2, "logweir: option '--dir <directory>' cannot be used with"],
     [['s', '-f', '--dir', '.'], 2, 'logweir: --follow needs a server'],
