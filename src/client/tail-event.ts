@@ -7,6 +7,11 @@ export type TailEvent =
   /** The last event. `status`: what CompleteSession was told; else `active` or `idle`. */
   | { readonly kind: 'end'; readonly status: string; readonly exitCode: number | null; readonly lastSeq: number };
 
+/** Whether that is what CompleteSession was told: the server itself says `active` or `idle`, and no exit code. */
+export function isCompleted({ status, exitCode }: Pick<SessionState, 'status' | 'exitCode'>): boolean {
+  return exitCode !== null || (status !== 'active' && status !== 'idle');
+}
+
 /** As LogFilter: lines that pass all of what is set; within one list any of them. */
 export interface TailFilter {
   /** Of metadata.level, case-insensitively. */

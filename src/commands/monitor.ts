@@ -1,6 +1,6 @@
 /** `logweir monitor`: one session for eyes: a banner, its recent lines, what is written from then on, and how it ended. */
 import { type Command, Option } from 'commander';
-import type { TailEvent } from '../client/tail-event.js';
+import { isCompleted, type TailEvent } from '../client/tail-event.js';
 import type { CommandIo } from './command-io.js';
 import { addFilterOptions, FILTER_HELP, type FilterOptions, filterOf } from './filter-options.js';
 import { keyPress } from './key-press.js';
@@ -21,7 +21,7 @@ interface MonitorOptions extends ServerOptions, FilterOptions {
 
 const HELP = `
 Shows who writes the session, its recent lines, and then each line as it is written, with times in UTC. Any key ends it
-(Ctrl-C where input is no terminal); it ends by itself when the session is completed, and says how that went. When the
+(Ctrl-C where input is no terminal); it ends by itself when the session is completed, or was, and says how that went. When the
 connection breaks or the server restarts, it goes on where it was.
 
 ${FILTER_HELP}
@@ -63,6 +63,10 @@ async function monitor(logs: SessionLogs, screen: Screen, options: MonitorOption
   const recent = logs.read({ sessionId, tail: options.lines, ...filtered }, io.signal);
   const stored = await printEvents(recent, 'text', io, seen);
   if (stored === null) {
+    return;
+  }
+  if (isCompleted(stored)) {
+    await screen.footer(endClause(stored));
     return;
   }
   const key = keyPress(io);

@@ -1,7 +1,7 @@
 /** Sessions of a server, over gRPC. What breaks on the way is said on stderr and made good. */
 import { LogReader } from '../client/log-reader.js';
 import { LogTail } from '../client/log-tail.js';
-import type { TailEvent, TailRequest } from '../client/tail-event.js';
+import { isCompleted, type TailEvent, type TailRequest } from '../client/tail-event.js';
 import type { SessionSummary } from '../reading/session-list.js';
 import type { OutputStream } from './command-io.js';
 import { printable } from './printable.js';
@@ -38,8 +38,7 @@ export class ServerLogs implements SessionLogs {
   async *sessions(prefix?: string): AsyncGenerator<SessionSummary, void> {
     await this.#reader.ready(this.#connectTimeoutMs);
     for await (const { status, exitCode, ...session } of this.#reader.sessions(prefix)) {
-      const isOver = exitCode !== null || (status !== 'active' && status !== 'idle');
-      const completion = isOver ? { status, exitCode, lastSeq: session.lastSeq } : null;
+      const completion = isCompleted({ status, exitCode }) ? { status, exitCode, lastSeq: session.lastSeq } : null;
       yield { ...session, state: status === 'active' ? 'active' : 'idle', completion };
     }
   }

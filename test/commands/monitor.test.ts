@@ -61,6 +61,13 @@ async function write(server: LogweirServer, ...contents: string[]): Promise<void
   );
 }
 
+async function complete(server: LogweirServer): Promise<void> {
+  const connection = await LogConnection.open(server.address);
+  const patience = { patienceMs: 30_000, signal: new AbortController().signal };
+  await completeSession(connection, { sessionId: 's', status: 'failed', exitCode: 3 }, patience);
+  connection.close();
+}
+
 const RULE = '='.repeat(80);
 
 describe('logweir monitor', () => {
@@ -127,11 +134,26 @@ describe('logweir monitor', () => {
     await write(server, 'one');
     await using terminal = new Terminal(`stty cols 80; ${monitor('s')}`, { LOGWEIR_SERVER: server.address });
     await terminal.shows('press any key to exit');
-    const connection = await LogConnection.open(server.address);
-    const patience = { patienceMs: 30_000, signal: new AbortController().signal };
-    await completeSession(connection, { sessionId: 's', status: 'failed', exitCode: 3 }, patience);
-    connection.close();
+    await complete(server);
     expect((await terminal.ended()).split('\n').slice(-7)).toEqual([
+      RULE,
+      '  s: failed, exit code 3, last line 1',
+      RULE,
+      'exit 0',
+      'icanon',
+      'echo',
+      '',
+    ]);
+  });
+
+  it('shows a session that is over as it is, and waits for no key', async () => {
+    await using server = await LogweirServer.start();
+    await write(server, 'one');
+    await complete(server);
+    await using terminal = new Terminal(`stty cols 80; ${monitor('s')}`, { LOGWEIR_SERVER: server.address });
+    expect((await terminal.ended()).split('\n').slice(4)).toEqual([
+      RULE,
+      '[2025-11-15 17:14:50] assistant one',
       RULE,
       '  s: failed, exit code 3, last line 1',
       RULE,
