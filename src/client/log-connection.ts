@@ -4,6 +4,7 @@ import type { CompleteSessionResponse__Output as CompleteSessionResponse } from 
 import { isReady, methodOf, openClient } from './channel.js';
 import type { SessionCompletion } from './complete-session.js';
 import { type BatchStreamEvents, LogBatchStream, type WriteBatchesMethod } from './log-batch-stream.js';
+import { whyUnreachable } from './unreachable.js';
 import { WriteError } from './write-error.js';
 
 export const CONNECT_TIMEOUT_MS = 5_000;
@@ -55,7 +56,7 @@ export class LogConnection {
   async ready(timeoutMs: number): Promise<void> {
     const error = await isReady(this.#client, timeoutMs);
     if (error !== null) {
-      throw WriteError.unreachable(this.server, error);
+      throw WriteError.unreachable(this.server, await whyUnreachable(this.server), error);
     }
   }
 

@@ -8,6 +8,7 @@ import { CONNECT_TIMEOUT_MS } from './log-connection.js';
 import { ReadError } from './read-error.js';
 import type { SessionState, TailFilter, TailRequest } from './tail-event.js';
 import { TailStream } from './tail-stream.js';
+import { whyUnreachable } from './unreachable.js';
 
 /** A frame may be as large as LOG_MAX_FRAME_BYTES says, which this side does not know. */
 const MESSAGE_BYTES_MAX = 64 << 20;
@@ -28,7 +29,7 @@ export class LogReader {
   async ready(timeoutMs = CONNECT_TIMEOUT_MS): Promise<void> {
     const error = await isReady(this.#client, timeoutMs);
     if (error !== null) {
-      throw ReadError.unreachable(this.server, error);
+      throw ReadError.unreachable(this.server, await whyUnreachable(this.server), error);
     }
   }
 

@@ -36,8 +36,9 @@ export class ReadError extends Error {
     this.canRetry = RETRYABLE.has(code);
   }
 
-  static unreachable(server: string, cause?: unknown): ReadError {
-    return new ReadError('UNREACHABLE', `cannot reach logweir at ${server}: is \`logweir serve\` running?`, cause);
+  /** @param advice what to look at: see whyUnreachable */
+  static unreachable(server: string, advice: string, cause?: unknown): ReadError {
+    return new ReadError('UNREACHABLE', `cannot reach logweir at ${server}: ${advice}`, cause);
   }
 
   /** Translates the status that a call about a session ended with. */
@@ -80,6 +81,8 @@ function sentenceOf(code: ReadErrorCode, details: string, server: string, sessio
   switch (code) {
     case 'CONNECTION_LOST':
       return `the connection to logweir at ${server} broke`;
+    case 'UNAVAILABLE':
+      return `the server at ${server} says: ${said}`;
     case 'UNKNOWN_SESSION':
       return `there is no session ${JSON.stringify(sessionId)}`;
     case 'INVALID_REQUEST':

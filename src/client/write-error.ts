@@ -62,8 +62,9 @@ export class WriteError extends Error {
     this.retryAfterMs = at.retryAfterMs ?? null;
   }
 
-  static unreachable(server: string, cause?: unknown): WriteError {
-    return new WriteError('UNREACHABLE', `cannot reach logweir at ${server}: is \`logweir serve\` running?`, { cause });
+  /** @param advice what to look at: see whyUnreachable */
+  static unreachable(server: string, advice: string, cause?: unknown): WriteError {
+    return new WriteError('UNREACHABLE', `cannot reach logweir at ${server}: ${advice}`, { cause });
   }
 
   /** Frames were given up although the server is back. */

@@ -29,7 +29,7 @@ export class ServerLogs implements SessionLogs {
       signal,
       connectTimeoutMs: this.#connectTimeoutMs,
       ...(request.follow !== true && { patienceMs: PATIENCE_MS }),
-      interrupted: (error) => void this.#stderr.write(`logweir: ${printable(error.message)}: trying again\n`),
+      interrupted: (error) => void this.#stderr.write(`logweir: ${printable(error.message)}; trying again\n`),
       resumed: () => void this.#stderr.write(`logweir: connected to ${this.server} again\n`),
     });
     return tail.events();

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { LogConnection } from '../../src/client/log-connection.js';
@@ -29,6 +30,21 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
+/** An HTTP server. */
+async function listening(): Promise<{ address: string; [Symbol.asyncDispose](): Promise<void> }> {
+  const server = createHttpServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
 const nothing = { acknowledged: () => undefined, room: () => undefined };
 
 /** A WriteLogBatch of one frame. */
@@ -45,6 +61,25 @@ describe('LogConnection', () => {
     expect(error.canRetry).toBe(true);
     expect(error.message).toBe(`cannot reach logweir at ${address}: is \`logweir serve\` running?`);
     expect(performance.now() - startedMs).toBeLessThan(3_000);
+  });
+
+  it('says that what listens there does not speak gRPC, as the HTTP port does', async () => {
+    await using web = await listening();
+    const error = await failure(LogConnection.open(web.address, 300));
+    expect(error.message).toBe(
+      `cannot reach logweir at ${web.address}: what listens there does not answer gRPC: is it the server's GRPC_PORT?`,
+    );
+  });
+
+  it.each([
+    ['logweir.invalid:50053', /^there is no host of the name logweir\.invalid$|^is `logweir serve` running\?$/],
+    ['dns:///127.0.0.1:1', /^is `logweir serve` running\?$/],
+    ['[::1]:1', /^is `logweir serve` running\?$/],
+    ['unix:/nowhere/logweir.sock', /^is `logweir serve` running\?$/],
+  ])('says what to look at when it cannot reach %s', async (address, advice) => {
+    const error = await failure(LogConnection.open(address, 300));
+    expect(error.code).toBe('UNREACHABLE');
+    expect(error.message.replace(`cannot reach logweir at ${address}: `, '')).toMatch(advice);
   });
 
   it('finds a server that comes up while it connects', async () => {
