@@ -18,7 +18,7 @@ const DESCRIPTION =
 
 const HELP = `
 Examples:
-  logweir serve                                     # gRPC on 127.0.0.1:50053, probes and metrics on 127.0.0.1:8080
+  logweir serve                                     # gRPC on 127.0.0.1:50053, HTTP on 127.0.0.1:8080
   logweir run --session build -- npm test           # a command's output becomes the session "build"
   logweir cat build                                 # and reads as one log, finished segments and the active one
   logweir tail build -f                             # its last lines, and what is written from then on
