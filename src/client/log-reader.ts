@@ -8,6 +8,7 @@ import { CONNECT_TIMEOUT_MS } from './log-connection.js';
 import { ReadError } from './read-error.js';
 import type { SessionState, TailFilter, TailRequest } from './tail-event.js';
 import { TailStream } from './tail-stream.js';
+import { unlessAborted } from './unless-aborted.js';
 import { whyUnreachable } from './unreachable.js';
 
 /** A frame may be as large as LOG_MAX_FRAME_BYTES says, which this side does not know. */
@@ -25,9 +26,9 @@ export class LogReader {
     this.#client = openClient(server, { 'grpc.max_receive_message_length': MESSAGE_BYTES_MAX });
   }
 
-  /** Resolves when there is a connection. @throws ReadError UNREACHABLE */
-  async ready(timeoutMs = CONNECT_TIMEOUT_MS): Promise<void> {
-    const error = await isReady(this.#client, timeoutMs);
+  /** Resolves when there is a connection. @throws ReadError UNREACHABLE; the reason of `signal`, which ends the waiting */
+  async ready(timeoutMs = CONNECT_TIMEOUT_MS, signal?: AbortSignal): Promise<void> {
+    const error = await unlessAborted(isReady(this.#client, timeoutMs), signal);
     if (error !== null) {
       throw ReadError.unreachable(this.server, await whyUnreachable(this.server), error);
     }
@@ -41,17 +42,19 @@ export class LogReader {
     return new TailStream(this.#client, message, { server: this.server, accepted });
   }
 
-  /** How far a session has come. @throws ReadError */
-  async session(sessionId: string): Promise<SessionState> {
-    return stateOf(await this.#ask<SessionInfo>('GetSession', { session_id: sessionId }, sessionId));
+  /** How far a session has come. @throws ReadError; the reason of `signal` */
+  async session(sessionId: string, signal?: AbortSignal): Promise<SessionState> {
+    const asked = this.#ask<SessionInfo>('GetSession', { session_id: sessionId }, sessionId);
+    return stateOf(await unlessAborted(asked, signal));
   }
 
-  /** All sessions whose id begins with `prefix`, by their names on disk. @throws ReadError while it is iterated */
-  async *sessions(prefix = ''): AsyncGenerator<SessionState, void> {
+  /** All sessions whose id begins with `prefix`, by their names on disk. @throws ReadError and the reason of `signal` while it is iterated */
+  async *sessions(prefix = '', signal?: AbortSignal): AsyncGenerator<SessionState, void> {
     let token = '';
     do {
       const request: ListSessionsRequest = { prefix, page_size: 1000, page_token: token };
-      const page = await this.#ask<ListSessionsResponse>('ListSessions', request, prefix);
+      const asked = this.#ask<ListSessionsResponse>('ListSessions', request, prefix);
+      const page = await unlessAborted(asked, signal);
       yield* page.sessions.map(stateOf);
       token = page.next_page_token;
     } while (token !== '');

@@ -46,7 +46,14 @@ export class LogTail {
   /** @throws ReadError what can't be helped by trying again, or was tried for `patienceMs` */
   async *events(): AsyncGenerator<TailEvent, void> {
     const { signal, patienceMs = Number.POSITIVE_INFINITY, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options;
-    await this.#reader.ready(connectTimeoutMs);
+    try {
+      await this.#reader.ready(connectTimeoutMs, signal);
+    } catch (error) {
+      if (isAborted(signal)) {
+        return;
+      }
+      throw error;
+    }
     let backoffMs = BACKOFF_FIRST_MS;
     let lostAtMs: number | null = null;
     while (!isAborted(signal)) {
@@ -101,7 +108,7 @@ export class LogTail {
     if (tail === undefined || this.#place.tail === undefined) {
       return;
     }
-    const { lastSeq } = await this.#reader.session(this.#options.sessionId);
+    const { lastSeq } = await this.#reader.session(this.#options.sessionId, this.#options.signal);
     this.#tailFromSeq ??= lastSeq;
     this.#place = tail === 0 ? { afterSeq: this.#tailFromSeq } : { tail: tail + lastSeq - this.#tailFromSeq };
   }

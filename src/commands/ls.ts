@@ -38,7 +38,7 @@ export function registerLs(program: Command, io: CommandIo): void {
     .addHelpText('after', HELP)
     .action(async (prefix: string | undefined, options: LsOptions) => {
       const print = options.json === true ? printJson : printTable;
-      await withLogs(options, io, 'dir', (logs) => print(logs.sessions(prefix), io));
+      await withLogs(options, io, 'dir', (logs) => print(logs.sessions(prefix, io.signal), io));
     });
 }
 

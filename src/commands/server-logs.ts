@@ -35,9 +35,9 @@ export class ServerLogs implements SessionLogs {
     return tail.events();
   }
 
-  async *sessions(prefix?: string): AsyncGenerator<SessionSummary, void> {
-    await this.#reader.ready(this.#connectTimeoutMs);
-    for await (const { status, exitCode, ...session } of this.#reader.sessions(prefix)) {
+  async *sessions(prefix: string | undefined, signal: AbortSignal): AsyncGenerator<SessionSummary, void> {
+    await this.#reader.ready(this.#connectTimeoutMs, signal);
+    for await (const { status, exitCode, ...session } of this.#reader.sessions(prefix, signal)) {
       const completion = isCompleted({ status, exitCode }) ? { status, exitCode, lastSeq: session.lastSeq } : null;
       yield { ...session, state: status === 'active' ? 'active' : 'idle', completion };
     }

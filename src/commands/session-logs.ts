@@ -17,8 +17,8 @@ export interface LogsOptions extends LogDirOptions, ServerOptions {}
 export interface SessionLogs {
   /** In order, to the end or to where `signal` is aborted. @throws ReadError, ReadingError */
   read(request: TailRequest, signal: AbortSignal): AsyncGenerator<TailEvent, void>;
-  /** By their names on disk. @throws ReadError */
-  sessions(prefix?: string): AsyncGenerator<SessionSummary, void>;
+  /** By their names on disk. @throws ReadError; the reason of `signal`, where a server is waited for */
+  sessions(prefix: string | undefined, signal: AbortSignal): AsyncGenerator<SessionSummary, void>;
   close(): void;
 }
 
