@@ -106,6 +106,11 @@ export class Viewer {
     this.#metrics.linesDelivered.inc(lines.as(lineCount));
   }
 
+  /** Nothing more is written to it: what waits for its socket has so long to go. */
+  ending(): void {
+    this.#socket.setTimeout(this.#stallMs);
+  }
+
   dismiss(): void {
     if (this.#state === 'here') {
       this.#state = 'dismissed';
