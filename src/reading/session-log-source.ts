@@ -60,7 +60,7 @@ export class SessionLogSource implements LogSource {
     const stored = await this.#reader.tailRange(sessionId, tail ?? 0, signal);
     const cursor = cursorAt(tail === undefined ? afterSeq : stored.afterSeq, stored.throughSeq);
     let lastSeq = stored.throughSeq;
-    for await (const event of this.#reader.read(sessionId, cursor, signal)) {
+    for await (const event of this.#readUpTo(sessionId, stored.throughSeq, cursor, signal)) {
       lastSeq = event.kind === 'gap' ? Math.max(lastSeq, event.lastSeq) : lastSeq;
       yield event;
     }
