@@ -14,6 +14,7 @@ import { LinePattern, runWithin } from './line-pattern.js';
 import type { LogLines } from './log-events.js';
 import type { LineFilter } from './log-source.js';
 import type { ParsedLine } from './parsed-lines.js';
+import { ReadingAborted } from './read-places.js';
 import { ReadingError } from './reading-error.js';
 import { Selection } from './selection.js';
 
@@ -168,7 +169,7 @@ class TestedLines implements LineFilter {
     this.#turns = turns;
   }
 
-  select(lines: LogLines): LogLines | null | Promise<LogLines | null> {
+  select(lines: LogLines, signal?: AbortSignal): LogLines | null | Promise<LogLines | null> {
     if (!this.#needles.every((field) => field.some((needle) => lines.bytes.includes(needle)))) {
       return null;
     }
@@ -176,14 +177,17 @@ class TestedLines implements LineFilter {
     if (this.#turns.isOpen && !this.#rests(selection) && this.#advance(selection)) {
       return selection.lines();
     }
-    return this.#finish(selection);
+    return this.#finish(selection, signal);
   }
 
-  async #finish(selection: Selection): Promise<LogLines | null> {
+  async #finish(selection: Selection, signal: AbortSignal | undefined): Promise<LogLines | null> {
     do {
       await this.#turns.wait();
-      while (this.#rests(selection)) {
+      while (signal?.aborted !== true && this.#rests(selection)) {
         await this.#turns.rested();
+      }
+      if (signal?.aborted === true) {
+        throw new ReadingAborted();
       }
     } while (!this.#advance(selection));
     return selection.lines();

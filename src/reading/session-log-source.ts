@@ -12,7 +12,7 @@ import { type Cursor, cursorAt, goneUpTo, type StoredEvent } from './cursor.js';
 import { watchAll } from './firehose.js';
 import type { LiveHub, Watch } from './live-hub.js';
 import type { Completion, LogEvent } from './log-events.js';
-import type { FirehoseEvent, LineFilter, LogSource, ReadRequest } from './log-source.js';
+import type { FirehoseEvent, LogSource, ReadRequest } from './log-source.js';
 import { ReadingAborted, unlessAborted } from './read-places.js';
 import type { SessionReader } from './session-reader.js';
 
@@ -43,14 +43,14 @@ export class SessionLogSource implements LogSource {
 
   async *read(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void> {
     const events = request.follow === true ? this.#follow(sessionId, request) : this.#history(sessionId, request);
-    yield* untilAborted(filtered(events, request.filter ?? null), request.signal);
+    yield* untilAborted(filtered(events, request), request.signal);
   }
 
   watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void> {
-    const { filter = null, signal } = request;
+    const { signal } = request;
     const readUpTo = (sessionId: string, written: number, cursor: Cursor) =>
       this.#readUpTo(sessionId, written, cursor, signal);
-    return untilAborted(filtered(watchAll(this.#hub, readUpTo, signal), filter), signal);
+    return untilAborted(filtered(watchAll(this.#hub, readUpTo, signal), request), signal);
   }
 
   async *#history(sessionId: string, { afterSeq = 0, tail, signal }: ReadRequest): AsyncGenerator<LogEvent, void> {
@@ -141,14 +141,14 @@ export class SessionLogSource implements LogSource {
 
 async function* filtered<Event extends LogEvent>(
   events: AsyncGenerator<Event, void>,
-  filter: LineFilter | null,
+  { filter = null, signal }: Pick<ReadRequest, 'filter' | 'signal'>,
 ): AsyncGenerator<Event, void> {
   for await (const event of events) {
     if (event.kind !== 'lines' || filter === null) {
       yield event;
       continue;
     }
-    const lines = await filter.select(event.lines);
+    const lines = await filter.select(event.lines, signal);
     if (lines !== null) {
       yield { ...event, lines };
     }

@@ -6,6 +6,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { FilterTurns } from '../../src/reading/filter-turns.js';
 import { type LineFilterSpec, lineFilter } from '../../src/reading/line-filter.js';
 import { LogLines } from '../../src/reading/log-events.js';
+import { ReadingAborted } from '../../src/reading/read-places.js';
 import { type Clock, systemClock } from '../../src/segment/clock.js';
 
 const letters = Array.from({ length: 1 << 20 }, (_, index) => ((index * index * 2654435761) >>> 13) & 1);
@@ -15,6 +16,10 @@ const SLOW: LineFilterSpec = { pattern: 'a[ab]{400}[cd]' };
 const lineOf = (content: string): LogLines => {
   const line = { seq: 1, time: '2026-11-21T10:00:00Z', session_id: 's', user_id: 'u', content };
   return new LogLines('s', 1, 1, Buffer.from(`${JSON.stringify(line)}\n`));
+};
+const manyLines = (text: string): LogLines => {
+  const lines = Array.from({ length: 30 }, (_, i) => lineOf(text.slice(i * 1_000, i * 1_000 + 440)).bytes);
+  return new LogLines('s', 1, 1, Buffer.concat(lines));
 };
 const slowLine = lineOf(SLOW_TEXT);
 
@@ -98,6 +103,19 @@ describe('a pattern that is too slow for a line', () => {
     turns.rest(1_000);
     expect(await lineFilter(SLOW, turns)?.select(lineOf('aaa'))).toBeNull();
     expect(clock.pauses).toEqual([]);
+  });
+});
+
+describe('a viewer that went away', () => {
+  it('leaves no filter at work behind', async () => {
+    const clock = new SteppedClock();
+    const gone = new AbortController();
+    const lines = manyLines(SLOW_TEXT);
+    const selecting = Promise.resolve(lineFilter(SLOW, new FilterTurns(clock))?.select(lines, gone.signal));
+    const judged = expect(selecting).rejects.toBeInstanceOf(ReadingAborted);
+    gone.abort();
+    await clock.runUntilSettled(selecting);
+    await judged;
   });
 });
 
