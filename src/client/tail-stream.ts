@@ -50,10 +50,10 @@ export class TailStream {
     this.#call.on('metadata', accepted);
     // The status says the same.
     this.#call.on('error', () => undefined);
+    // Behind the last message; the status does not wait for those that nobody has taken.
+    this.#call.on('end', () => this.#settle({ kind: 'ended' }));
     this.#call.on('status', ({ code, details, metadata }) => {
-      if (code === status.OK) {
-        this.#settle({ kind: 'ended' });
-      } else {
+      if (code !== status.OK) {
         const error: ServiceError = Object.assign(new Error(details), { code, details, metadata });
         this.#settle({ kind: 'failed', error: ReadError.fromStatus(error, server, sessionId) });
       }

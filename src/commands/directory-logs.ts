@@ -1,11 +1,13 @@
 /** Sessions of a LOG_DIR on this machine, beside a running server or without one. What is written meanwhile is not waited for. */
 import type { TailEvent, TailRequest } from '../client/tail-event.js';
+import { FilterTurns } from '../reading/filter-turns.js';
 import { lineFilter } from '../reading/line-filter.js';
 import { LiveHub } from '../reading/live-hub.js';
 import type { LogSource } from '../reading/log-source.js';
 import { listSessions, type SessionSummary, summarizeSession } from '../reading/session-list.js';
 import { SessionLogSource } from '../reading/session-log-source.js';
 import { SessionReader } from '../reading/session-reader.js';
+import { systemClock } from '../segment/clock.js';
 import { type Completion, completionOf, newestCompletion } from '../segment/completion-record.js';
 import { type Layout, sessionName } from '../segment/layout.js';
 import { nodeFiles } from '../segment/node-files.js';
@@ -29,7 +31,7 @@ export class DirectoryLogs implements SessionLogs {
   async *read(request: TailRequest, signal: AbortSignal): AsyncGenerator<TailEvent, void> {
     const { sessionId, afterSeq = 0, tail } = request;
     const place = tail === undefined ? { afterSeq } : { tail };
-    const filter = lineFilter(request.filter ?? {});
+    const filter = lineFilter(request.filter ?? {}, new FilterTurns(systemClock, 0));
     for await (const event of this.#logs.read(sessionId, { ...place, filter, signal })) {
       if (event.kind === 'lines') {
         yield { kind: 'lines', lastSeq: event.lines.lastSeq, bytes: event.lines.bytes };

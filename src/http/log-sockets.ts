@@ -75,9 +75,18 @@ export class LogSockets {
     }
     const isEnd = outcome === 'end';
     const failure = viewer.state === 'dismissed' ? CLOSE_GOING_AWAY : CLOSE_INTERNAL_ERROR;
+    viewer.ending();
     peer.close(isEnd ? CLOSE_NORMAL : failure);
-    const grace = setTimeout(() => peer.terminate(), CLOSE_GRACE_MS);
-    socket.once('close', () => clearTimeout(grace));
+    const startGrace = (): void => {
+      setTimeout(() => peer.terminate(), CLOSE_GRACE_MS).unref();
+    };
+    // Behind what the peer has yet to take, and the closing frame; the end of the server waits for nobody.
+    socket.write('', startGrace);
+    if (viewer.signal.aborted) {
+      startGrace();
+    } else {
+      viewer.signal.addEventListener('abort', startGrace, { once: true });
+    }
   }
 }
 

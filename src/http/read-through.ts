@@ -39,12 +39,12 @@ class RangeFilter implements LineFilter {
     this.#filter = filter;
   }
 
-  select(lines: LogLines): LogLines | null | Promise<LogLines | null> {
+  select(lines: LogLines, signal?: AbortSignal): LogLines | null | Promise<LogLines | null> {
     if (lines.firstSeq > this.#throughSeq) {
       throw new BeyondRange();
     }
     const within = lines.lastSeq <= this.#throughSeq ? lines : this.#cut(lines);
-    return this.#filter === null ? within : this.#filter.select(within);
+    return this.#filter === null ? within : this.#filter.select(within, signal);
   }
 
   #cut({ sessionId, firstSeq, bytes }: LogLines): LogLines {

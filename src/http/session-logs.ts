@@ -39,6 +39,7 @@ export async function downloadLogs(
   const first = await events.next();
   response.writeHead(200, { 'Content-Type': 'application/x-ndjson; charset=utf-8', 'X-Accel-Buffering': 'no' });
   const outcome = await deliver(behind(first, events), viewer, ndjson, logger);
+  viewer.ending();
   if (outcome === 'error') {
     // Flushes, and leaves out the end of the body.
     response.write('', () => response.destroy());

@@ -105,6 +105,7 @@ async function stream(
     await deliver(open(viewer), viewer, encoding, logger);
   } finally {
     clearInterval(heartbeat);
+    viewer.ending();
     response.end();
   }
 }

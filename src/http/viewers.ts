@@ -25,9 +25,14 @@ export class Viewers {
     return this.#isDraining;
   }
 
-  /** It is forgotten when `peer` closes. @param socket that `peer` writes to, or `peer` itself */
+  /** It is forgotten when `peer` closes; one that is gone already is not counted. @param socket that `peer` writes to, or `peer` itself */
   admit(kind: ViewerKind, peer: ServerResponse | Socket, socket: Socket): Viewer {
     const viewer = new Viewer(peer, socket, this.#metrics, this.#stallMs);
+    if (peer.destroyed) {
+      // It has closed already, and says so no more.
+      viewer.leave();
+      return viewer;
+    }
     this.#open.add(viewer);
     this.#metrics.viewersOpen.inc({ kind });
     peer.once('close', () => {
@@ -99,6 +104,11 @@ export class Viewer {
   async writeLines(lines: LogLines, bytes: Buffer): Promise<void> {
     await this.write(bytes);
     this.#metrics.linesDelivered.inc(lines.as(lineCount));
+  }
+
+  /** Nothing more is written to it: what waits for its socket has so long to go. */
+  ending(): void {
+    this.#socket.setTimeout(this.#stallMs);
   }
 
   dismiss(): void {

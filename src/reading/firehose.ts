@@ -132,9 +132,10 @@ async function* catchUp(
       yield { ...event, sessionId };
     }
   }
-  if (missed.throughSeq === throughSeq) {
-    backlog.missed.delete(sessionId);
-  } else {
+  backlog.missed.delete(sessionId);
+  if (missed.throughSeq !== throughSeq) {
     missed.afterSeq = throughSeq;
+    // Behind the others: it may be written faster than this consumer takes it.
+    backlog.missed.set(sessionId, missed);
   }
 }

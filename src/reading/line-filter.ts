@@ -1,19 +1,22 @@
 /**
  * Which lines a viewer wants to see. All that is set must pass; within a list any.
  *
- * A filter never holds up the process: all filters together take a few milliseconds of each turn of the event loop, a pattern is
- * linear and watched (line-pattern.ts), and a chunk that takes `CHUNK_MS_MAX` in all ends the reading with FILTER_TOO_SLOW.
+ * A filter never holds up the process: all filters together take a few milliseconds of each turn of the event loop; what looks into
+ * the content is linear and watched (line-pattern.ts): it is cut off after about 50 ms (selection.ts), and all that may have to be cut rest a
+ * while then (filter-turns.ts). A line that is cut off `TRIES_MAX` times, or a chunk that takes `CHUNK_MS_MAX` in all, ends the
+ * reading with FILTER_TOO_SLOW.
  */
-import type { RE2JS } from 're2js';
 import { NANOS_MAX, TIME_SECONDS_MAX, TIME_SECONDS_MIN } from '../frame/limits.js';
 import { encodeSessionIdJson } from '../frame/session-id.js';
 import { FilterProblem } from './filter-problem.js';
 import { type FilterTurns, filterTurns } from './filter-turns.js';
-import { compilePattern, runWithin } from './line-pattern.js';
-import { LogLines } from './log-events.js';
+import { LinePattern, runWithin } from './line-pattern.js';
+import type { LogLines } from './log-events.js';
 import type { LineFilter } from './log-source.js';
-import { type ParsedLine, parsedLines } from './parsed-lines.js';
+import type { ParsedLine } from './parsed-lines.js';
+import { ReadingAborted } from './read-places.js';
 import { ReadingError } from './reading-error.js';
+import { Selection } from './selection.js';
 
 /** As google.protobuf.Timestamp. */
 export interface Instant {
@@ -39,9 +42,14 @@ export interface LineFilterSpec {
 
 const VALUES_MAX = 100;
 const VALUE_LENGTH_MAX = 1_024;
-/** The longest a chunk may take in all; and at once, during which nothing else runs: room for a machine that is busy. */
+/** V8 finds text this long in linear time; of longer text it prepares the end alone: 2 s for 1 KiB in a line of 1 MiB (measured). */
+const SOUGHT_LENGTH_MAX = 250;
+/** Of one field: beyond it, parsing the lines is the cheaper way. */
+const NEEDLES_MAX = 10;
+/** The longest a chunk may take in all. */
 const CHUNK_MS_MAX = 10_000;
-const LINE_MS_MAX = 1_000;
+/** The process's other threads can use up a line's time, but not again and again. */
+const TRIES_MAX = 3;
 /** After so long a chunk lets others have their turn. */
 const SHARE_MS = 5;
 /** Text this short takes a few turns at the worst: the watchdog would cost more than it saves. */
@@ -58,9 +66,12 @@ export function lineFilter(spec: LineFilterSpec, turns: FilterTurns = filterTurn
   const keywords = values(spec, 'keywords').map((keyword) => keyword.toLowerCase());
   const startTime = instant(spec, 'startTime');
   const endTime = instant(spec, 'endTime');
-  const pattern = spec.pattern ? compilePattern(spec.pattern) : null;
+  const pattern = spec.pattern ? new LinePattern(spec.pattern) : null;
   if (keywords.includes('')) {
     throw new FilterProblem('keywords', 'has an empty one');
+  }
+  if (keywords.some((keyword) => keyword.length > SOUGHT_LENGTH_MAX)) {
+    throw new FilterProblem('keywords', `has a value longer than ${SOUGHT_LENGTH_MAX} characters`);
   }
   const tests: LineTest[] = [];
   // The cheapest first.
@@ -85,7 +96,8 @@ export function lineFilter(spec: LineFilterSpec, turns: FilterTurns = filterTurn
   if (tests.length === 0 && pattern === null) {
     return null;
   }
-  return new TestedLines(tests, pattern, [needles('role', roles), needles('user_id', userIds)], turns);
+  const isWatched = pattern !== null || keywords.length > 0;
+  return new TestedLines(tests, pattern, isWatched, [needles('role', roles), needles('user_id', userIds)], turns);
 }
 
 type LineTest = (line: ParsedLine) => boolean;
@@ -108,9 +120,11 @@ function levelOf(level: unknown): string {
 /** Of which a chunk has at least one when any of its lines passes; none: that can't be told from the bytes. */
 function needles(key: string, wanted: readonly string[]): readonly Buffer[] {
   // A field that is empty does not stand in the line.
-  return wanted.includes('')
-    ? []
-    : wanted.map((value) => Buffer.concat([Buffer.from(`"${key}":`), encodeSessionIdJson(value)]));
+  if (wanted.includes('') || wanted.length > NEEDLES_MAX) {
+    return [];
+  }
+  const sought = wanted.map((value) => Buffer.concat([Buffer.from(`"${key}":`), encodeSessionIdJson(value)]));
+  return sought.some((needle) => needle.length > SOUGHT_LENGTH_MAX) ? [] : sought;
 }
 
 /** Instants in the order of their text: `2026-11-21T10:00:00.123000000`. */
@@ -134,57 +148,87 @@ function timeKey(time: string): string {
 
 class TestedLines implements LineFilter {
   readonly #tests: readonly LineTest[];
-  readonly #pattern: RE2JS | null;
+  readonly #pattern: LinePattern | null;
+  readonly #isWatched: boolean;
   readonly #needles: readonly (readonly Buffer[])[];
   readonly #turns: FilterTurns;
+  /** It came to the end of something long, and was not cut off since: it need not rest for what others do. */
+  #isProven = false;
 
   constructor(
     tests: readonly LineTest[],
-    pattern: RE2JS | null,
+    pattern: LinePattern | null,
+    isWatched: boolean,
     needlesOfFields: readonly (readonly Buffer[])[],
     turns: FilterTurns,
   ) {
     this.#tests = tests;
     this.#pattern = pattern;
+    this.#isWatched = isWatched;
     this.#needles = needlesOfFields.filter((one) => one.length > 0);
     this.#turns = turns;
   }
 
-  select(lines: LogLines): LogLines | null | Promise<LogLines | null> {
+  select(lines: LogLines, signal?: AbortSignal): LogLines | null | Promise<LogLines | null> {
     if (!this.#needles.every((field) => field.some((needle) => lines.bytes.includes(needle)))) {
       return null;
     }
     const selection = new Selection(lines, (line) => this.#passes(line));
-    if (this.#turns.isOpen && this.#advance(selection)) {
+    if (this.#turns.isOpen && !this.#rests(selection) && this.#advance(selection)) {
       return selection.lines();
     }
-    return this.#finish(selection);
+    return this.#finish(selection, signal);
   }
 
-  async #finish(selection: Selection): Promise<LogLines | null> {
+  async #finish(selection: Selection, signal: AbortSignal | undefined): Promise<LogLines | null> {
     do {
       await this.#turns.wait();
+      while (signal?.aborted !== true && this.#rests(selection)) {
+        await this.#turns.rested();
+      }
+      if (signal?.aborted === true) {
+        throw new ReadingAborted();
+      }
     } while (!this.#advance(selection));
     return selection.lines();
+  }
+
+  #mayBeCut({ bytes }: Selection): boolean {
+    return this.#isWatched && bytes > UNWATCHED_BYTES_MAX;
+  }
+
+  #rests(selection: Selection): boolean {
+    return !this.#isProven && this.#turns.isResting && this.#mayBeCut(selection);
   }
 
   /** One turn's share. @returns whether that was all */
   #advance(selection: Selection): boolean {
     const startedMs = this.#turns.nowMs();
     const advance = (): void => selection.advance(() => this.#turns.nowMs() - startedMs < SHARE_MS);
-    let isCut = false;
-    if (this.#pattern === null || selection.bytes <= UNWATCHED_BYTES_MAX) {
-      advance();
+    if (this.#mayBeCut(selection)) {
+      this.#advanceWatched(selection, advance);
     } else {
-      isCut = !runWithin(LINE_MS_MAX, advance);
+      advance();
     }
     const takenMs = this.#turns.nowMs() - startedMs;
     this.#turns.spend(takenMs);
     selection.takenMs += takenMs;
-    if (isCut || (!selection.isDone && selection.takenMs > CHUNK_MS_MAX)) {
+    if (selection.cuts === TRIES_MAX || (!selection.isDone && selection.takenMs > CHUNK_MS_MAX)) {
       throw new ReadingError('FILTER_TOO_SLOW', 'the filter takes too long over the lines: use a simpler pattern');
     }
     return selection.isDone;
+  }
+
+  #advanceWatched(selection: Selection, advance: () => void): void {
+    const before = process.cpuUsage();
+    this.#isProven = runWithin(selection.elapsedMsMax, advance);
+    if (!this.#isProven) {
+      const { user, system } = process.cpuUsage(before);
+      const usedMs = (user + system) / 1000;
+      this.#turns.rest(usedMs);
+      this.#pattern?.renew();
+      selection.wasCut(usedMs);
+    }
   }
 
   #passes(line: ParsedLine): boolean {
@@ -194,58 +238,5 @@ class TestedLines implements LineFilter {
       }
     }
     return this.#pattern === null || this.#pattern.test(line.content);
-  }
-}
-
-/** A chunk on its way through a filter. */
-class Selection {
-  takenMs = 0;
-  readonly #lines: LogLines;
-  readonly #parsed: readonly ParsedLine[];
-  readonly #passes: LineTest;
-  readonly #passed: ParsedLine[] = [];
-  #next = 0;
-
-  constructor(lines: LogLines, passes: LineTest) {
-    this.#lines = lines;
-    this.#parsed = parsedLines(lines);
-    this.#passes = passes;
-  }
-
-  get bytes(): number {
-    return this.#lines.bytes.length;
-  }
-
-  get isDone(): boolean {
-    return this.#next === this.#parsed.length;
-  }
-
-  /** At least one line further. */
-  advance(hasTime: () => boolean): void {
-    do {
-      const line = this.#parsed[this.#next];
-      if (line === undefined) {
-        return;
-      }
-      if (this.#passes(line)) {
-        this.#passed.push(line);
-      }
-      this.#next++;
-    } while (hasTime());
-  }
-
-  /** Those that passed; the chunk itself when all did, with what has been made of it. */
-  lines(): LogLines | null {
-    const [first] = this.#passed;
-    const last = this.#passed.at(-1);
-    if (first === undefined || last === undefined) {
-      return null;
-    }
-    if (this.#passed.length === this.#parsed.length) {
-      return this.#lines;
-    }
-    const { bytes, sessionId } = this.#lines;
-    const chosen = Buffer.concat(this.#passed.map(({ start, end }) => bytes.subarray(start, end)));
-    return new LogLines(sessionId, first.frame.seq, last.frame.seq, chosen);
   }
 }

@@ -13,8 +13,28 @@ export const PATTERN_LENGTH_MAX = 512;
 /** Repetitions are written out: `(x{1,100}){1,10}` is 2,000 instructions. */
 const PROGRAM_SIZE_MAX = 4_000;
 
-/** @throws FilterProblem */
-export function compilePattern(source: string): RE2JS {
+/** A compiled pattern; one that was cut off in the middle of its work is not to be trusted any more. */
+export class LinePattern {
+  readonly #source: string;
+  #compiled: RE2JS;
+
+  /** @throws FilterProblem */
+  constructor(source: string) {
+    this.#source = source;
+    this.#compiled = compiled(source);
+  }
+
+  /** Whether it matches somewhere in `text`. */
+  test(text: string): boolean {
+    return this.#compiled.test(text);
+  }
+
+  renew(): void {
+    this.#compiled = compiled(this.#source);
+  }
+}
+
+function compiled(source: string): RE2JS {
   if (source.length > PATTERN_LENGTH_MAX) {
     throw new FilterProblem('pattern', `is longer than ${PATTERN_LENGTH_MAX} characters`);
   }
@@ -45,7 +65,7 @@ const watched = createContext({ run: (): void => undefined });
 const runWatched = new Script('run()');
 
 /**
- * Calls `run`, and ends it wherever it is after `timeoutMs`: what it worked on is to be thrown away then. Costs 0.1 ms.
+ * Calls `run`, and ends it wherever it is after `timeoutMs` of JavaScript: what others made and it worked on is to be thrown away then. Costs 0.1 ms.
  * @returns whether it came to its end
  */
 export function runWithin(timeoutMs: number, run: () => void): boolean {

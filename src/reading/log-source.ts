@@ -4,9 +4,9 @@ import type { LogEvent, LogLines } from './log-events.js';
 export interface LineFilter {
   /**
    * The lines of a chunk that pass, as one chunk; null when none does.
-   * @throws ReadingError FILTER_TOO_SLOW
+   * @throws ReadingError FILTER_TOO_SLOW; ReadingAborted soon after `signal` aborts
    */
-  select(lines: LogLines): LogLines | null | Promise<LogLines | null>;
+  select(lines: LogLines, signal?: AbortSignal): LogLines | null | Promise<LogLines | null>;
 }
 
 export interface ReadRequest {

@@ -43,14 +43,14 @@ export class SessionLogSource implements LogSource {
 
   read(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void> {
     const events = request.follow === true ? this.#follow(sessionId, request) : this.#history(sessionId, request);
-    return untilAborted(filtered(events, request.filter ?? null), request.signal);
+    return untilAborted(filtered(events, request), request.signal);
   }
 
   watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void> {
-    const { filter = null, signal } = request;
+    const { signal } = request;
     const readUpTo = (sessionId: string, written: number, cursor: Cursor) =>
       this.#readUpTo(sessionId, written, cursor, signal);
-    return untilAborted(filtered(watchAll(this.#hub, readUpTo, signal), filter), signal);
+    return untilAborted(filtered(watchAll(this.#hub, readUpTo, signal), request), signal);
   }
 
   async *#history(sessionId: string, { afterSeq = 0, tail, signal }: ReadRequest): AsyncGenerator<LogEvent, void> {
@@ -60,7 +60,7 @@ export class SessionLogSource implements LogSource {
     const stored = await this.#reader.tailRange(sessionId, tail ?? 0, signal);
     const cursor = cursorAt(tail === undefined ? afterSeq : stored.afterSeq, stored.throughSeq);
     let lastSeq = stored.throughSeq;
-    for await (const event of this.#reader.read(sessionId, cursor, signal)) {
+    for await (const event of this.#readUpTo(sessionId, stored.throughSeq, cursor, signal)) {
       lastSeq = event.kind === 'gap' ? Math.max(lastSeq, event.lastSeq) : lastSeq;
       yield event;
     }
@@ -142,21 +142,22 @@ export class SessionLogSource implements LogSource {
 /** Each generator between the lines and a viewer costs a microsecond an event: there is none without a filter. */
 function filtered<Event extends LogEvent>(
   events: AsyncGenerator<Event, void>,
-  filter: LineFilter | null,
+  { filter = null, signal }: Pick<ReadRequest, 'filter' | 'signal'>,
 ): AsyncGenerator<Event, void> {
-  return filter === null ? events : selected(events, filter);
+  return filter === null ? events : selected(events, filter, signal);
 }
 
 async function* selected<Event extends LogEvent>(
   events: AsyncGenerator<Event, void>,
   filter: LineFilter,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Event, void> {
   for await (const event of events) {
     if (event.kind !== 'lines') {
       yield event;
       continue;
     }
-    const lines = await filter.select(event.lines);
+    const lines = await filter.select(event.lines, signal);
     if (lines !== null) {
       yield { ...event, lines };
     }
