@@ -5,7 +5,7 @@ import type { LogSource } from './reading/log-source.js';
 import { SessionLogSource } from './reading/session-log-source.js';
 import { SessionReader } from './reading/session-reader.js';
 import { Announcer, type Publisher } from './sealing/announcer.js';
-import { type CompletionOutcome, Completions } from './sealing/completions.js';
+import { type CompleteSession, Completions } from './sealing/completions.js';
 import type { Compressor } from './sealing/compressor.js';
 import { Outbox } from './sealing/outbox.js';
 import { SealingPipeline } from './sealing/sealing-pipeline.js';
@@ -74,17 +74,7 @@ export interface Core {
   readonly logs: LogSource;
   /** How sessions ended, and who is told. */
   readonly completions: Pick<Completions, 'of' | 'onCompleted'>;
-  /**
-   * The session is over: all of its lines are sealed, and how it ended is durable, when it resolves.
-   * @param signal when it is aborted before its turn, nothing is done
-   * @throws StorageError: whether it is completed is not known; ManifestTooNew; the signal's reason
-   */
-  completeSession(
-    sessionId: string,
-    status: string,
-    exitCode: number | null,
-    signal?: AbortSignal,
-  ): Promise<CompletionOutcome>;
+  readonly completeSession: CompleteSession;
   /** Starts what works by itself: rotation by time, background syncs, announcing. */
   start(): void;
   /**

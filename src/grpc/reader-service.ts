@@ -14,8 +14,8 @@ import { Overload } from '../session/admission.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { getSession, type SessionSources } from './get-session.js';
-import { listSegments, type SegmentLister } from './list-segments.js';
-import { listSessions, type SessionLister } from './list-sessions.js';
+import { listSegments } from './list-segments.js';
+import { listSessions } from './list-sessions.js';
 import { logReaderDefinition } from './log-reader.js';
 import { readerConnectionAged, readerShutDown, tooManyReaders } from './status.js';
 import { StreamSessionLogs } from './stream-session-logs.js';
@@ -24,7 +24,7 @@ import { answerUnary, type CallEvents, goneSignal, type UnaryMethod } from './un
 const SWEEP_INTERVAL_MS = 1000;
 
 /** What the readers' doors stand before. */
-export interface ReaderSources extends SessionSources, SessionLister, SegmentLister {
+export interface ReaderSources extends SessionSources {
   readonly logs: LogSource;
 }
 
@@ -64,7 +64,7 @@ export class ReaderService {
     const { sources } = this.#options;
     server.addService(logReaderDefinition, {
       GetSession: this.#unary('GetSession', () => getSession(sources)),
-      ListSessions: this.#unary('ListSessions', () => this.#inTurn(listSessions(sources))),
+      ListSessions: this.#unary('ListSessions', (call) => this.#inTurn(listSessions(sources, goneSignal(call)))),
       ListSegments: this.#unary('ListSegments', (call) => this.#inTurn(listSegments(sources, goneSignal(call)))),
       StreamSessionLogs: (call: ServerWritableStream<Buffer, Buffer>) => this.#stream(call),
     });

@@ -5,10 +5,10 @@ import { FilterProblem } from '../reading/filter-problem.js';
 import { type LineFilterSpec, lineFilter } from '../reading/line-filter.js';
 import type { LogEvent } from '../reading/log-events.js';
 import type { LogSource, ReadRequest } from '../reading/log-source.js';
+import type { SessionDirectory } from '../reading/session-listings.js';
 import { isSystemError, StorageError } from '../segment/storage-error.js';
 import type { LogFilter__Output as LogFilter } from './generated/logging/v1/LogFilter.js';
 import type { StreamSessionLogsRequest__Output as StreamSessionLogsRequest } from './generated/logging/v1/StreamSessionLogsRequest.js';
-import type { SessionSources } from './get-session.js';
 import { frameMessages, responseMessage } from './line-messages.js';
 import { LOG_READER } from './log-reader.js';
 import { messageReaderOf } from './read-messages.js';
@@ -24,7 +24,7 @@ const requests = new RequestReader<StreamSessionLogsRequest>(LOG_READER, 'Stream
 
 export interface StreamSessionLogsParts extends CallEvents {
   readonly source: LogSource;
-  readonly summarize: SessionSources['summarize'];
+  readonly summarize: SessionDirectory['summarize'];
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Stored lines by the chunk: cut at line ends, and at a seq. */
-
+import { NotALine } from '../frame/json-reader.js';
 import { lastLineStart } from '../segment/line.js';
 import { LogLines } from './log-events.js';
 import { nextLine, seqAt } from './stored-line.js';
@@ -7,13 +7,6 @@ import { nextLine, seqAt } from './stored-line.js';
 /** What readers are given at a time, but for a line that is longer by itself. */
 export const CHUNK_BYTES = 128 * 1024;
 const NEWLINE = 0x0a;
-
-/** A line does not begin as stored lines do. */
-export class NotALine extends Error {
-  constructor() {
-    super('not a stored line');
-  }
-}
 
 /** @param bytes whole lines; they are the chunk's from then on @throws NotALine */
 export function linesOf(sessionId: string, bytes: Buffer): LogLines {

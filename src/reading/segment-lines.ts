@@ -39,7 +39,7 @@ export async function* segmentLines(
 }
 
 /** Empty where no manifest says them. */
-export async function membersOf(
+async function membersOf(
   { files, signal }: SegmentAccess,
   segment: SegmentFile,
 ): Promise<readonly GzipMember[]> {

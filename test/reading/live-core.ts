@@ -120,7 +120,7 @@ export async function collect(
 }
 
 /** The lines of events as text, one each. */
-export function linesIn(events: readonly LogEvent[]): string[] {
+function linesIn(events: readonly LogEvent[]): string[] {
   const bytes = events.flatMap((event) => (event.kind === 'lines' ? [event.lines.bytes] : []));
   return Buffer.concat(bytes).toString().split('\n').slice(0, -1);
 }
