@@ -59,7 +59,7 @@ describe('logweir cat', () => {
     await threePlaces(fixture, 's');
     await rm(join(fixture.layout.sessions, 's', `${stemOf(seqs(1, 4))}.log.gz`));
     const outcome = await logweir(fixture, ['cat', 's', '-o', 'raw', '--after-seq', '1']);
-    expect([outcome.code, outcome.stderr]).toEqual([0, '--- lines 2 to 4 are gone ---\n']);
+    expect([outcome.code, outcome.stderr]).toEqual([0, 'logweir: lines 2 to 4 are gone\n']);
     expect(outcome.stdout.toString()).toBe('5\n6\n7\n8\n9\n10\n11\n');
   });
 
