@@ -14,9 +14,11 @@ import type { Completion, LogLines } from './log-events.js';
 
 const BYTES_MAX = 64 << 20;
 
-/** Hears of all sessions' lines. */
-export interface LinesListener {
+/** Hears of all sessions. */
+export interface HubListener {
   written(lines: LogLines): void;
+  /** Lines above `lastSeq` may have been written before it is told. */
+  completed(sessionId: string, completion: Completion): void;
 }
 
 /** Somebody's view of a session from now on. */
@@ -39,7 +41,7 @@ interface Watched {
 export class LiveHub {
   readonly #bytesMax: number;
   readonly #sessions = new Map<string, Watched>();
-  readonly #listeners = new Set<LinesListener>();
+  readonly #listeners = new Set<HubListener>();
   /** With chunks; the one that lost one last is at the end. */
   readonly #holding = new Set<LiveSession>();
   #bytes = 0;
@@ -85,6 +87,9 @@ export class LiveHub {
       session.completion = completion;
       session.wake();
     }
+    for (const listener of this.#listeners) {
+      listener.completed(sessionId, completion);
+    }
   }
 
   /** Lines that are written from now on. */
@@ -115,7 +120,7 @@ export class LiveHub {
   }
 
   /** @returns what ends it */
-  listen(listener: LinesListener): () => void {
+  listen(listener: HubListener): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
