@@ -5,7 +5,7 @@
  * last line before it, so that a watcher takes it only when it has everything up to there; else it goes back to the file, where
  * all of it is. Numbers that agents leave out are no gaps here.
  *
- * *Bounded*: a watched session keeps its newest chunks, up to 1 MiB, all of them together `bytesMax`; the oldest go. A watcher has
+ * *Bounded*: a watched session keeps its newest chunks and what doors made of them, up to 1 MiB, all of them together `bytesMax`; the oldest go. A watcher has
  * no queue: it is a place in those chunks. Sessions that nobody watches cost a look into a map for each write.
  */
 import { copiedChunks } from './line-chunks.js';
@@ -45,6 +45,19 @@ export class LiveHub {
   /** With chunks; the one that lost one last is at the end. */
   readonly #holding = new Set<LiveSession>();
   #bytes = 0;
+  readonly #resized = (session: LiveSession, bytes: number): void => {
+    this.#bytes += bytes;
+    if (bytes <= 0) {
+      return;
+    }
+    this.#holding.add(session);
+    for (const oldest of this.#holding) {
+      if (this.#bytes <= this.#bytesMax) {
+        break;
+      }
+      this.#dropOldestOf(oldest);
+    }
+  };
 
   constructor(bytesMax: number = BYTES_MAX) {
     this.#bytesMax = bytesMax;
@@ -58,7 +71,7 @@ export class LiveHub {
     return this.#listeners.size;
   }
 
-  /** In chunks of all watched sessions. */
+  /** In chunks of all watched sessions, with what doors made of them. */
   get heldBytes(): number {
     return this.#bytes;
   }
@@ -70,9 +83,8 @@ export class LiveHub {
       return;
     }
     const chunks = copiedChunks(sessionId, bytes, from, to);
-    if (watched !== undefined) {
-      this.#add(watched.session, chunks);
-    }
+    watched?.session.add(chunks);
+    watched?.session.wake();
     for (const listener of this.#listeners) {
       for (const lines of chunks) {
         listener.written(lines);
@@ -94,7 +106,7 @@ export class LiveHub {
 
   /** Lines that are written from now on. */
   watch(sessionId: string, signal?: AbortSignal): Watch {
-    const watched = this.#sessions.get(sessionId) ?? { session: new LiveSession(), watchers: 0 };
+    const watched = this.#sessions.get(sessionId) ?? { session: new LiveSession(this.#resized), watchers: 0 };
     this.#sessions.set(sessionId, watched);
     watched.watchers++;
     const { session } = watched;
@@ -131,29 +143,13 @@ export class LiveHub {
     watched.watchers--;
     if (watched.watchers === 0) {
       this.#sessions.delete(sessionId);
+      watched.session.dropAll();
       this.#holding.delete(watched.session);
-      this.#bytes -= watched.session.bytes;
     }
-  }
-
-  #add(session: LiveSession, chunks: readonly LogLines[]): void {
-    this.#bytes -= session.bytes;
-    session.add(chunks);
-    this.#bytes += session.bytes;
-    this.#holding.add(session);
-    for (const oldest of this.#holding) {
-      if (this.#bytes <= this.#bytesMax) {
-        break;
-      }
-      this.#dropOldestOf(oldest);
-    }
-    session.wake();
   }
 
   #dropOldestOf(session: LiveSession): void {
-    this.#bytes -= session.bytes;
     session.dropOldest();
-    this.#bytes += session.bytes;
     this.#holding.delete(session);
     if (session.bytes > 0) {
       this.#holding.add(session);
