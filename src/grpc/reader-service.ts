@@ -56,10 +56,6 @@ export class ReaderService {
     this.#stopSweep = options.clock.every(SWEEP_INTERVAL_MS, () => this.#sweep());
   }
 
-  get openReaders(): number {
-    return this.#readers.size;
-  }
-
   addTo(server: Server): void {
     const { sources } = this.#options;
     server.addService(logReaderDefinition, {
@@ -87,6 +83,7 @@ export class ReaderService {
     const parts = {
       source: sources.logs,
       summarize: (sessionId: string) => sources.summarize(sessionId),
+      delivered: (lines: number) => metrics.linesDelivered.inc(lines),
       handled,
       failed,
     };
@@ -97,7 +94,11 @@ export class ReaderService {
       return;
     }
     this.#readers.set(reader, null);
-    void reader.ended.then(() => this.#readers.delete(reader));
+    metrics.viewersOpen.inc({ kind: 'grpc' });
+    void reader.ended.then(() => {
+      this.#readers.delete(reader);
+      metrics.viewersOpen.dec({ kind: 'grpc' });
+    });
     if (this.#draining) {
       reader.giveUp(readerShutDown());
       return;

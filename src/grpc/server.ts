@@ -128,7 +128,6 @@ export class GrpcServer {
     return {
       connections: this.#connections.count,
       streams: this.#calls.size,
-      readers: this.#readers.openReaders,
       receiveBytes: this.#budget.bytes,
     };
   }

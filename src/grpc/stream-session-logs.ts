@@ -2,6 +2,7 @@ import { Metadata, type ServerWritableStream, type StatusObject, status } from '
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { SEQ_MAX } from '../frame/limits.js';
 import { FilterProblem } from '../reading/filter-problem.js';
+import { lineCount } from '../reading/line-chunks.js';
 import { type LineFilterSpec, lineFilter } from '../reading/line-filter.js';
 import type { LogEvent } from '../reading/log-events.js';
 import type { LogSource, ReadRequest } from '../reading/log-source.js';
@@ -25,6 +26,8 @@ const requests = new RequestReader<StreamSessionLogsRequest>(LOG_READER, 'Stream
 export interface StreamSessionLogsParts extends CallEvents {
   readonly source: LogSource;
   readonly summarize: SessionDirectory['summarize'];
+  /** So many lines were taken by HTTP/2. */
+  delivered(lines: number): void;
 }
 
 /**
@@ -93,6 +96,9 @@ export class StreamSessionLogs {
   async #send(sessionId: string, event: LogEvent): Promise<void> {
     if (event.kind === 'lines') {
       await this.#write(event.lines.as(frameMessages));
+      if (!this.#isOver) {
+        this.#parts.delivered(event.lines.as(lineCount));
+      }
     } else if (event.kind === 'gap') {
       await this.#write(responseMessage({ gap: { first_seq: event.firstSeq, last_seq: event.lastSeq } }));
     } else {

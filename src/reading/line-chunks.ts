@@ -14,6 +14,15 @@ export function linesOf(sessionId: string, bytes: Buffer): LogLines {
   return new LogLines(sessionId, firstSeq, lineSeq(bytes, lastLineStart(bytes, 0, bytes.length)), bytes);
 }
 
+/** How many there are; for `LogLines.as`. */
+export function lineCount({ bytes }: LogLines): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; at = nextLine(bytes, at)) {
+    count++;
+  }
+  return count;
+}
+
 /** Copies of the whole lines in bytes[from, to), each of CHUNK_BYTES at most or of one line. @throws NotALine */
 export function copiedChunks(sessionId: string, bytes: Buffer, from: number, to: number): LogLines[] {
   const chunks: LogLines[] = [];

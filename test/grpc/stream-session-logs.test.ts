@@ -38,7 +38,7 @@ async function start(logDir: string, env: Record<string, string> = {}) {
     address,
     http,
     stop,
-    openReaders: async () => (await metric(http, 'logweir_readers_open')).get(''),
+    openReaders: async () => (await metric(http, 'logweir_viewers_open')).get('kind="grpc"'),
     async [Symbol.asyncDispose]() {
       writer[Symbol.dispose]();
       reader[Symbol.dispose]();
@@ -68,6 +68,7 @@ test('gives a thousand lines over rotations as the frames that were sent, then t
     sent.map((frame, index) => ({ ...frame, seq: index + 1, user_id: '', version: 0, metadata: null })),
   );
   expect(stream.messages.at(-1)).toEqual({ event: 'end', end: { status: 'active', last_seq: 1000 } });
+  expect((await metric(service.http, 'logweir_lines_delivered_total')).get('')).toBe(1000);
   const finished = join(directory.path, 'sessions', 's');
   await expect.poll(async () => (await readdir(finished)).length, WAITING).toBeGreaterThan(5);
 });
@@ -320,7 +321,7 @@ test('viewers that take nothing cost a bounded amount of memory, and then get ev
   // 24 MB each, if all of it were queued.
   await writer.write(frames(20_001, 24_000, { content }));
   expect(grown()).toBeLessThan(96 << 20);
-  expect((await metric(server.http, 'logweir_readers_open')).get('')).toBe(50);
+  expect((await metric(server.http, 'logweir_viewers_open')).get('kind="grpc"')).toBe(50);
   const [first, ...others] = streams;
   first?.resume();
   await expect.poll(() => first?.seqs.length, WAITING).toBe(24_000);
@@ -328,7 +329,9 @@ test('viewers that take nothing cost a bounded amount of memory, and then get ev
   for (const stream of others) {
     stream.cancel();
   }
-  await expect.poll(async () => (await metric(server.http, 'logweir_readers_open')).get(''), WAITING).toBe(1);
+  await expect
+    .poll(async () => (await metric(server.http, 'logweir_viewers_open')).get('kind="grpc"'), WAITING)
+    .toBe(1);
   for (const reader of readers) {
     reader[Symbol.dispose]();
   }
