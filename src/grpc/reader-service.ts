@@ -22,6 +22,8 @@ import { StreamSessionLogs } from './stream-session-logs.js';
 import { answerUnary, type CallEvents, goneSignal, type UnaryMethod } from './unary-call.js';
 
 const SWEEP_INTERVAL_MS = 1000;
+/** For a viewer to take 64 KiB, as over HTTP to take a byte. */
+const STALL_MS = 60_000;
 
 /** What the readers' doors stand before. */
 export interface ReaderSources extends SessionSources {
@@ -78,10 +80,11 @@ export class ReaderService {
   }
 
   #stream(call: ServerWritableStream<Buffer, Buffer>): void {
-    const { sources, maxReaders, metrics } = this.#options;
+    const { sources, maxReaders, metrics, clock } = this.#options;
     const { handled, failed } = this.#events('StreamSessionLogs');
     const parts = {
       source: sources.logs,
+      clock,
       summarize: (sessionId: string) => sources.summarize(sessionId),
       delivered: (lines: number) => metrics.linesDelivered.inc(lines),
       handled,
@@ -141,19 +144,29 @@ export class ReaderService {
     };
   }
 
-  /** A call of a connection that is closed for its age is ended by us: a cut would tell its viewer less. */
   #sweep(): void {
-    const { clock, connectionCloseMs } = this.#options;
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [reader, closingSinceMs] of this.#readers) {
+      const { untakenSinceMs } = reader;
+      if (untakenSinceMs !== null && nowMs - untakenSinceMs >= STALL_MS) {
+        this.#options.metrics.streamsEnded.inc({ reason: 'stalled' });
+        reader.cutOff();
+      } else {
+        this.#endAged(reader, closingSinceMs, nowMs);
+      }
+    }
+  }
+
+  /** A call of a connection that is closed for its age is ended by us: a cut would tell its viewer less. */
+  #endAged(reader: StreamSessionLogs, closingSinceMs: number | null, nowMs: number): void {
+    const { connectionCloseMs } = this.#options;
     if (connectionCloseMs === null) {
       return;
     }
-    const nowMs = clock.monotonicMs();
-    for (const [reader, closingSinceMs] of this.#readers) {
-      if (closingSinceMs === null && reader.connectionCloses) {
-        this.#readers.set(reader, nowMs);
-      } else if (closingSinceMs !== null && nowMs - closingSinceMs >= connectionCloseMs) {
-        reader.giveUp(readerConnectionAged());
-      }
+    if (closingSinceMs === null && reader.connectionCloses) {
+      this.#readers.set(reader, nowMs);
+    } else if (closingSinceMs !== null && nowMs - closingSinceMs >= connectionCloseMs) {
+      reader.giveUp(readerConnectionAged());
     }
   }
 }

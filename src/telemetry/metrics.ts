@@ -201,11 +201,11 @@ export class Metrics {
     });
     this.streamsEnded = new Counter({
       name: 'logweir_streams_ended_total',
-      help: 'Streams that the server ended for a limit, by reason; each was told, and may be made again.',
+      help: 'Streams that the server ended for a limit, by reason; each may be made again.',
       labelNames: ['reason'],
       registers,
     });
-    for (const reason of ['overload', 'limit', 'first_frame', 'idle', 'connection_age']) {
+    for (const reason of ['overload', 'limit', 'first_frame', 'idle', 'connection_age', 'stalled']) {
       this.streamsEnded.inc({ reason }, 0);
     }
     this.connectionsRefused = new Counter({

@@ -4,9 +4,12 @@ import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { completeSession } from '../../src/client/complete-session.js';
 import { LogConnection } from '../../src/client/log-connection.js';
+import { LogReader } from '../../src/client/log-reader.js';
+import { LogTail } from '../../src/client/log-tail.js';
 import { readConfig } from '../../src/config.js';
 import { frameMessages } from '../../src/grpc/line-messages.js';
 import { LogLines } from '../../src/reading/log-events.js';
+import { type Clock, systemClock } from '../../src/segment/clock.js';
 import { startService } from '../../src/service.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { TcpProxy } from '../client/tcp-proxy.js';
@@ -20,9 +23,9 @@ import { temporaryDirectory } from '../support/session-room.js';
 const WAITING = { timeout: 30_000, interval: 5 };
 const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-async function start(logDir: string, env: Record<string, string> = {}) {
+async function start(logDir: string, env: Record<string, string> = {}, clock: Clock = systemClock) {
   const config = readConfig({ LOG_DIR: logDir, GRPC_PORT: '0', HTTP_PORT: '0', ...env });
-  const service = await startService(config, { logger: createLogger('silent'), version: 'test' });
+  const service = await startService(config, { logger: createLogger('silent'), version: 'test', clock });
   const address = `127.0.0.1:${service.grpcPort}`;
   const writer = new LogClient(address);
   const reader = new ReaderClient(address);
@@ -300,6 +303,47 @@ test('a connection that is closed for its age ends its viewers with UNAVAILABLE'
     code: status.UNAVAILABLE,
     details: 'the connection is closed for its age: open another one to go on',
   });
+});
+
+test('a viewer that takes nothing for a minute is cut off and goes on behind its cursor, one that is quiet is not', async () => {
+  await using directory = await temporaryDirectory();
+  let skippedMs = 0;
+  const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
+  await using service = await start(directory.path, {}, clock);
+  await service.writer.write(frames(1, 2000, { content: 'x'.repeat(2000) }));
+  const quiet = service.reader.stream({ session_id: 's', follow: true, after_seq: 2000 });
+  using other = new ReaderClient(service.address);
+  const stalled = other.stream({ session_id: 's' });
+  stalled.pause();
+  const reader = new LogReader(service.address);
+  const tail = new LogTail(reader, { sessionId: 's' }).events();
+  const first = (await tail.next()).value;
+  await Promise.all([quiet.accepted, stalled.accepted]);
+  await expect.poll(() => service.openReaders(), WAITING).toBe(3);
+
+  // Until all have waited for it.
+  await expect
+    .poll(
+      async () => {
+        skippedMs += 60_000;
+        return service.openReaders();
+      },
+      { timeout: 30_000, interval: 1_500 },
+    )
+    .toBe(1);
+  expect((await metric(service.http, 'logweir_streams_ended_total')).get('reason="stalled"')).toBe(2);
+
+  stalled.resume();
+  expect((await stalled.ended).code).toBe(status.UNAVAILABLE);
+  expect(stalled.seqs).toEqual(seqs(1, stalled.seqs.length));
+  let text = first?.kind === 'lines' ? first.bytes.toString() : '';
+  for await (const event of tail) {
+    text += event.kind === 'lines' ? event.bytes.toString() : '';
+  }
+  expect([...text.matchAll(/^\{"seq":(\d+),/gm)].map(([, seq]) => Number(seq))).toEqual(seqs(1, 2000));
+  await service.writer.write(frames(2001, 2001));
+  await expect.poll(() => quiet.seqs, WAITING).toEqual([2001]);
+  reader.close();
 });
 
 test('viewers that take nothing cost a bounded amount of memory, and then get every line', async () => {
