@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.js';
-import { openCore, prepareDirectories } from './core.js';
+import { openCore } from './core.js';
 import { PROTOS_DIRECTORY } from './grpc/log-service.js';
 import { GrpcServer } from './grpc/server.js';
 import { startHttpServer } from './http/server.js';
@@ -16,6 +16,7 @@ import type { Files } from './segment/files.js';
 import { FormatTooNew } from './segment/format-too-new.js';
 import { type Layout, layoutOf } from './segment/layout.js';
 import { nodeFiles } from './segment/node-files.js';
+import { prepareDirectories } from './segment/prepare-directories.js';
 import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
 import { systemReason } from './system-reason.js';
 import type { Logger } from './telemetry/logger.js';
