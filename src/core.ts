@@ -1,11 +1,10 @@
-import { dirname } from 'node:path';
 import type { Config } from './config.js';
 import { LiveHub } from './reading/live-hub.js';
 import type { LogSource } from './reading/log-source.js';
 import { SessionLogSource } from './reading/session-log-source.js';
 import { SessionReader } from './reading/session-reader.js';
 import { Announcer, type Publisher } from './sealing/announcer.js';
-import { type CompletionOutcome, Completions } from './sealing/completions.js';
+import { type CompleteSession, Completions } from './sealing/completions.js';
 import type { Compressor } from './sealing/compressor.js';
 import { Outbox } from './sealing/outbox.js';
 import { SealingPipeline } from './sealing/sealing-pipeline.js';
@@ -74,17 +73,7 @@ export interface Core {
   readonly logs: LogSource;
   /** How sessions ended, and who is told. */
   readonly completions: Pick<Completions, 'of' | 'onCompleted'>;
-  /**
-   * The session is over: all of its lines are sealed, and how it ended is durable, when it resolves.
-   * @param signal when it is aborted before its turn, nothing is done
-   * @throws StorageError: whether it is completed is not known; ManifestTooNew; the signal's reason
-   */
-  completeSession(
-    sessionId: string,
-    status: string,
-    exitCode: number | null,
-    signal?: AbortSignal,
-  ): Promise<CompletionOutcome>;
+  readonly completeSession: CompleteSession;
   /** Starts what works by itself: rotation by time, background syncs, announcing. */
   start(): void;
   /**
@@ -92,34 +81,6 @@ export interface Core {
    * @returns the sessions that could not be written, with the reason
    */
   drain(): Promise<{ sessionId: string; error: unknown }[]>;
-}
-
-/** Makes LOG_DIR and the directories in it, durably: what is synced in a directory whose own name is lost is lost with it. */
-export async function prepareDirectories(files: Files, layout: Layout): Promise<void> {
-  await makeDurably(files, layout.root);
-  for (const directory of [layout.active, layout.sealing, layout.sessions, layout.outbox, layout.quarantine]) {
-    await files.makeDirectory(directory);
-  }
-  await files.syncDirectory(layout.root);
-}
-
-/** Nothing is made in a directory before its name is durable, so only the lowest one that is there can be in doubt. */
-async function makeDurably(files: Files, path: string): Promise<void> {
-  const parent = dirname(path);
-  const isThere = parent === path || (await files.stat(path)) !== null;
-  if (!isThere) {
-    await makeDurably(files, parent);
-    await files.makeDirectory(path);
-  }
-  try {
-    // Also when it was there: whoever made it may have died before this.
-    await files.syncDirectory(parent);
-  } catch (error) {
-    // Nobody made it here who may not even look into its parent.
-    if (!isThere || (error as NodeJS.ErrnoException).code !== 'EACCES') {
-      throw error;
-    }
-  }
 }
 
 /**

@@ -1,20 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.js';
-import { openCore, prepareDirectories } from './core.js';
+import { openCore } from './core.js';
 import { PROTOS_DIRECTORY } from './grpc/log-service.js';
 import { GrpcServer } from './grpc/server.js';
 import { startHttpServer } from './http/server.js';
 import { listSegments } from './reading/segment-list.js';
 import { listSessions, summarizeSession } from './reading/session-list.js';
+import type { SessionDirectory } from './reading/session-listings.js';
 import type { Publisher } from './sealing/announcer.js';
 import { createRedisPublisher } from './sealing/redis-announcer.js';
 import { type Clock, systemClock } from './segment/clock.js';
 import { acquireDirectoryLock } from './segment/directory-lock.js';
 import type { Files } from './segment/files.js';
+import { FormatTooNew } from './segment/format-too-new.js';
 import { type Layout, layoutOf } from './segment/layout.js';
-import { ManifestTooNew } from './segment/manifest-store.js';
 import { nodeFiles } from './segment/node-files.js';
+import { prepareDirectories } from './segment/prepare-directories.js';
 import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
 import { systemReason } from './system-reason.js';
 import type { Logger } from './telemetry/logger.js';
@@ -72,7 +74,7 @@ async function startLocked(
   const metrics = new Metrics({ version });
   const publisher = createPublisher(config, parts);
   const core = await openCore(config, { logger, metrics, files, clock, publisher }).catch((error: unknown) => {
-    throw error instanceof ManifestTooNew
+    throw error instanceof FormatTooNew
       ? new StartError(error.message, EXIT_CONFIGURATION, error)
       : recoveryError(layout.root, error);
   });
@@ -95,6 +97,12 @@ async function startLocked(
     const reasons = [...(draining ? ['shutting down'] : []), ...(storage === null ? [] : [storage.message])];
     return { ready: reasons.length === 0, reasons };
   };
+  const directory: SessionDirectory = {
+    summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
+    completionOf: (sessionId) => core.completions.of(sessionId),
+    listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
+    listSegments: (query) => listSegments(core.files, layout, query),
+  };
   const { httpHost, httpPort } = config;
   const endpoint = { host: httpHost, port: httpPort, maxConnections: config.maxHttpConnections };
   const http = await startHttpServer({
@@ -103,14 +111,7 @@ async function startLocked(
     metrics,
     readiness,
     source: core.logs,
-    sessions: {
-      summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
-      completionOf: (sessionId) => core.completions.of(sessionId),
-      listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
-      listSegments: (query) => listSegments(core.files, layout, query),
-      completeSession: (sessionId, status, exitCode, signal) =>
-        core.completeSession(sessionId, status, exitCode, signal),
-    },
+    sessions: { ...directory, completeSession: core.completeSession },
   }).catch((error: unknown) => {
     throw listenError('HTTP', httpHost, httpPort, error);
   });
@@ -125,14 +126,11 @@ async function startLocked(
     descriptorSet: readFileSync(join(PROTOS_DIRECTORY, 'logging.binpb')),
     newIntake: (flow) => sessions.newIntake(flow),
     reading: {
+      ...directory,
       logs: core.logs,
       position: (sessionId, producerId) => sessions.registry.position(sessionId, producerId),
-      completionOf: (sessionId) => core.completions.of(sessionId),
-      summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
-      listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
-      listSegments: (query) => listSegments(core.files, layout, query),
     },
-    completeSession: (sessionId, status, exitCode, signal) => core.completeSession(sessionId, status, exitCode, signal),
+    completeSession: core.completeSession,
     logger,
     metrics,
   });

@@ -1,7 +1,8 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { COMPLETION_STATUS_BYTES_MAX } from '../frame/limits.js';
-import type { CompletionOutcome } from '../sealing/completions.js';
+import type { CompleteSession } from '../sealing/completions.js';
+import { COMPLETION_STATUS_DEFAULT } from '../segment/completion-record.js';
 import type { CompleteSessionRequest__Output as CompleteSessionRequest } from './generated/logging/v1/CompleteSessionRequest.js';
 import type { CompleteSessionResponse } from './generated/logging/v1/CompleteSessionResponse.js';
 import { LOG_SERVICE } from './log-service.js';
@@ -12,12 +13,6 @@ import { RequestReader, sessionIdProblem, type UnaryMethod } from './unary-call.
 export const COMPLETE_SESSION_BYTES_MAX = 4096;
 
 const LONG_STATUS: FrameProblem = { field: 'status', reason: `is longer than ${COMPLETION_STATUS_BYTES_MAX} bytes` };
-const STATUS_DEFAULT = 'completed';
-
-/** Completes a session. @throws as Core.completeSession */
-export interface CompleteSession {
-  (sessionId: string, status: string, exitCode: number | null, signal: AbortSignal): Promise<CompletionOutcome>;
-}
 
 const requests = new RequestReader<CompleteSessionRequest>(LOG_SERVICE, 'CompleteSession', COMPLETE_SESSION_BYTES_MAX);
 
@@ -53,7 +48,7 @@ async function completed(
   if (problem !== null) {
     return invalidRequest(problem);
   }
-  const outcome = await complete(sessionId, told === '' ? STATUS_DEFAULT : told, exitCode ?? null, signal);
+  const outcome = await complete(sessionId, told === '' ? COMPLETION_STATUS_DEFAULT : told, exitCode ?? null, signal);
   switch (outcome.kind) {
     case 'completed':
       return { last_seq: outcome.completion.lastSeq };

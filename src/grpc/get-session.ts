@@ -3,7 +3,8 @@ import { LONG_PRODUCER_ID } from '../frame/frame-view.js';
 import { PRODUCER_ID_BYTES_MAX } from '../frame/limits.js';
 import { parseRfc3339 } from '../frame/rfc3339.js';
 import type { SessionSummary } from '../reading/session-list.js';
-import type { Completion } from '../segment/completion-record.js';
+import type { SessionDirectory } from '../reading/session-listings.js';
+import { type Completion, standingAt } from '../segment/completion-record.js';
 import type { SessionPosition } from '../session/session-registry.js';
 import type { GetSessionRequest__Output as GetSessionRequest } from './generated/logging/v1/GetSessionRequest.js';
 import type { SessionInfo } from './generated/logging/v1/SessionInfo.js';
@@ -15,13 +16,9 @@ import { RequestReader, sessionIdProblem, type UnaryMethod } from './unary-call.
 export const GET_SESSION_BYTES_MAX = 4096;
 
 /** Where the answer comes from. */
-export interface SessionSources {
+export interface SessionSources extends SessionDirectory {
   /** Durable when it resolves; `lastSeq` 0 for a session that nothing is known of. @throws StorageError */
   position(sessionId: string, producerId: string): Promise<SessionPosition>;
-  /** What was told last of its end; it goes on since then when it has lines above that. */
-  completionOf(sessionId: string): Promise<Completion | null>;
-  /** What can be read of it; null when that is nothing. */
-  summarize(sessionId: string): Promise<SessionSummary | null>;
 }
 
 const requests = new RequestReader<GetSessionRequest>(LOG_READER, 'GetSession', GET_SESSION_BYTES_MAX);
@@ -50,8 +47,8 @@ async function answer(
   if (position.lastSeq === 0) {
     return unknownSession();
   }
-  const isCompleted = completion !== null && position.lastSeq <= completion.lastSeq;
-  return infoOf(sessionId, position, await sources.summarize(sessionId), isCompleted ? completion : null);
+  const summary = await sources.summarize(sessionId);
+  return infoOf(sessionId, position, summary, standingAt(position.lastSeq, completion));
 }
 
 /** @param summary of what can be read of the session; null when that is nothing */

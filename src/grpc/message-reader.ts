@@ -1,3 +1,4 @@
+import { constants } from 'node:http2';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import type { Overload } from '../session/admission.js';
 import type { Encoding, Inflater } from './inflater.js';
@@ -12,6 +13,7 @@ const UNCLAIMED_BYTES_MAX = 65_535;
 export interface MessageSource {
   pause(): void;
   resume(): void;
+  close?(code: number): void;
   /** Its connection, which takes no more streams once it is closed. */
   readonly session?: { readonly closed: boolean } | undefined;
 }
@@ -85,6 +87,13 @@ export class MessageReader {
   /** Whether a message has begun and not ended. */
   get isTorn(): boolean {
     return this.#partialBytes > 0 || this.#skip > 0;
+  }
+
+  /**
+   * Ends the stream at once, with what waits in it: clients take REFUSED_STREAM for UNAVAILABLE (gRPC over HTTP2, "Errors").
+   */
+  reset(): void {
+    this.#source.close?.(constants.NGHTTP2_REFUSED_STREAM);
   }
 
   /** Whether the connection goes away once its calls are over. */

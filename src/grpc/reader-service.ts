@@ -14,17 +14,19 @@ import { Overload } from '../session/admission.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { getSession, type SessionSources } from './get-session.js';
-import { listSegments, type SegmentLister } from './list-segments.js';
-import { listSessions, type SessionLister } from './list-sessions.js';
+import { listSegments } from './list-segments.js';
+import { listSessions } from './list-sessions.js';
 import { logReaderDefinition } from './log-reader.js';
 import { readerConnectionAged, readerShutDown, tooManyReaders } from './status.js';
 import { StreamSessionLogs } from './stream-session-logs.js';
 import { answerUnary, type CallEvents, goneSignal, type UnaryMethod } from './unary-call.js';
 
 const SWEEP_INTERVAL_MS = 1000;
+/** For a viewer to take 64 KiB, as over HTTP to take a byte. */
+const STALL_MS = 60_000;
 
 /** What the readers' doors stand before. */
-export interface ReaderSources extends SessionSources, SessionLister, SegmentLister {
+export interface ReaderSources extends SessionSources {
   readonly logs: LogSource;
 }
 
@@ -56,15 +58,11 @@ export class ReaderService {
     this.#stopSweep = options.clock.every(SWEEP_INTERVAL_MS, () => this.#sweep());
   }
 
-  get openReaders(): number {
-    return this.#readers.size;
-  }
-
   addTo(server: Server): void {
     const { sources } = this.#options;
     server.addService(logReaderDefinition, {
       GetSession: this.#unary('GetSession', () => getSession(sources)),
-      ListSessions: this.#unary('ListSessions', () => this.#inTurn(listSessions(sources))),
+      ListSessions: this.#unary('ListSessions', (call) => this.#inTurn(listSessions(sources, goneSignal(call)))),
       ListSegments: this.#unary('ListSegments', (call) => this.#inTurn(listSegments(sources, goneSignal(call)))),
       StreamSessionLogs: (call: ServerWritableStream<Buffer, Buffer>) => this.#stream(call),
     });
@@ -82,11 +80,13 @@ export class ReaderService {
   }
 
   #stream(call: ServerWritableStream<Buffer, Buffer>): void {
-    const { sources, maxReaders, metrics } = this.#options;
+    const { sources, maxReaders, metrics, clock } = this.#options;
     const { handled, failed } = this.#events('StreamSessionLogs');
     const parts = {
       source: sources.logs,
+      clock,
       summarize: (sessionId: string) => sources.summarize(sessionId),
+      delivered: (lines: number) => metrics.linesDelivered.inc(lines),
       handled,
       failed,
     };
@@ -97,7 +97,11 @@ export class ReaderService {
       return;
     }
     this.#readers.set(reader, null);
-    void reader.ended.then(() => this.#readers.delete(reader));
+    metrics.viewersOpen.inc({ kind: 'grpc' });
+    void reader.ended.then(() => {
+      this.#readers.delete(reader);
+      metrics.viewersOpen.dec({ kind: 'grpc' });
+    });
     if (this.#draining) {
       reader.giveUp(readerShutDown());
       return;
@@ -140,19 +144,29 @@ export class ReaderService {
     };
   }
 
-  /** A call of a connection that is closed for its age is ended by us: a cut would tell its viewer less. */
   #sweep(): void {
-    const { clock, connectionCloseMs } = this.#options;
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [reader, closingSinceMs] of this.#readers) {
+      const { untakenSinceMs } = reader;
+      if (untakenSinceMs !== null && nowMs - untakenSinceMs >= STALL_MS) {
+        this.#options.metrics.streamsEnded.inc({ reason: 'stalled' });
+        reader.cutOff();
+      } else {
+        this.#endAged(reader, closingSinceMs, nowMs);
+      }
+    }
+  }
+
+  /** A call of a connection that is closed for its age is ended by us: a cut would tell its viewer less. */
+  #endAged(reader: StreamSessionLogs, closingSinceMs: number | null, nowMs: number): void {
+    const { connectionCloseMs } = this.#options;
     if (connectionCloseMs === null) {
       return;
     }
-    const nowMs = clock.monotonicMs();
-    for (const [reader, closingSinceMs] of this.#readers) {
-      if (closingSinceMs === null && reader.connectionCloses) {
-        this.#readers.set(reader, nowMs);
-      } else if (closingSinceMs !== null && nowMs - closingSinceMs >= connectionCloseMs) {
-        reader.giveUp(readerConnectionAged());
-      }
+    if (closingSinceMs === null && reader.connectionCloses) {
+      this.#readers.set(reader, nowMs);
+    } else if (closingSinceMs !== null && nowMs - closingSinceMs >= connectionCloseMs) {
+      reader.giveUp(readerConnectionAged());
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
+import type { CompleteSession } from '../sealing/completions.js';
 import type { Clock } from '../segment/clock.js';
 import { StorageError } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
@@ -16,7 +17,7 @@ import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { GrpcUsage, Metrics } from '../telemetry/metrics.js';
 import { createServer, type GrpcLimits, maxBatchBytes } from './bare-server.js';
-import { type CompleteSession, completeSession } from './complete-session.js';
+import { completeSession } from './complete-session.js';
 import { Connections } from './connections.js';
 import type { CompleteSessionResponse } from './generated/logging/v1/CompleteSessionResponse.js';
 import type { WriteLogAck } from './generated/logging/v1/WriteLogAck.js';
@@ -127,7 +128,6 @@ export class GrpcServer {
     return {
       connections: this.#connections.count,
       streams: this.#calls.size,
-      readers: this.#readers.openReaders,
       receiveBytes: this.#budget.bytes,
     };
   }

@@ -3,7 +3,7 @@ import type { FrameProblem } from '../frame/frame-problem.js';
 import { NotALine } from '../frame/json-reader.js';
 import { ReadingError, type ReadingErrorCode } from '../reading/reading-error.js';
 import type { Completion } from '../segment/completion-record.js';
-import { ManifestTooNew } from '../segment/manifest-store.js';
+import { FormatTooNew } from '../segment/format-too-new.js';
 import { StorageError, type StorageErrorCode } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 import { Conflict, LookupFailed } from '../session/conflict.js';
@@ -113,7 +113,7 @@ export function notStored(error: unknown, progress: Progress): StatusObject {
     }
     return { code: error.byDisk ? status.UNAVAILABLE : status.INTERNAL, details, metadata };
   }
-  if (error instanceof ManifestTooNew) {
+  if (error instanceof FormatTooNew) {
     return { code: status.FAILED_PRECONDITION, details: error.message, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };
@@ -154,7 +154,7 @@ function notAnswered(error: unknown, what: string): StatusObject {
     metadata.set('grpc-status-details-bin', retryInfo(code, details, RETRY_SECONDS));
     return { code, details, metadata };
   }
-  if (error instanceof ManifestTooNew) {
+  if (error instanceof FormatTooNew) {
     return { code: status.FAILED_PRECONDITION, details: error.message, metadata };
   }
   return { code: status.INTERNAL, details: 'internal error', metadata };

@@ -2,13 +2,15 @@ import { Metadata, type ServerWritableStream, type StatusObject, status } from '
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { SEQ_MAX } from '../frame/limits.js';
 import { FilterProblem } from '../reading/filter-problem.js';
+import { lineCount } from '../reading/line-chunks.js';
 import { type LineFilterSpec, lineFilter } from '../reading/line-filter.js';
 import type { LogEvent } from '../reading/log-events.js';
 import type { LogSource, ReadRequest } from '../reading/log-source.js';
+import type { SessionDirectory } from '../reading/session-listings.js';
+import type { Clock } from '../segment/clock.js';
 import { isSystemError, StorageError } from '../segment/storage-error.js';
 import type { LogFilter__Output as LogFilter } from './generated/logging/v1/LogFilter.js';
 import type { StreamSessionLogsRequest__Output as StreamSessionLogsRequest } from './generated/logging/v1/StreamSessionLogsRequest.js';
-import type { SessionSources } from './get-session.js';
 import { frameMessages, responseMessage } from './line-messages.js';
 import { LOG_READER } from './log-reader.js';
 import { messageReaderOf } from './read-messages.js';
@@ -23,8 +25,11 @@ const SLICE_BYTES = 64 * 1024;
 const requests = new RequestReader<StreamSessionLogsRequest>(LOG_READER, 'StreamSessionLogs', STREAM_REQUEST_BYTES_MAX);
 
 export interface StreamSessionLogsParts extends CallEvents {
+  readonly clock: Clock;
   readonly source: LogSource;
-  readonly summarize: SessionSources['summarize'];
+  readonly summarize: SessionDirectory['summarize'];
+  /** So many lines were taken by HTTP/2. */
+  delivered(lines: number): void;
 }
 
 /**
@@ -32,7 +37,7 @@ export interface StreamSessionLogsParts extends CallEvents {
  *
  * *Ordering*: what LogSource.read gives, in that order; `end` is the last message of a call that ends with OK.
  * *Flow*: one chunk of lines is held, and 64 KiB of it are handed to HTTP/2 at a time: the next only when the peer's windows have
- * let them go. A peer that takes nothing holds that much and no more, for as long as it likes.
+ * let them go. A peer that does not take them holds that much and no more, until its service calls `cutOff`.
  * *Release*: when the peer is gone, or `giveUp` is called, the source is told at once and everything is let go of.
  */
 export class StreamSessionLogs {
@@ -44,6 +49,7 @@ export class StreamSessionLogs {
   #resolveEnded: () => void = () => undefined;
   /** Of the slice that HTTP/2 has not taken. */
   #taken: () => void = () => undefined;
+  #untakenSinceMs: number | null = null;
   #isOver = false;
 
   constructor(call: ServerWritableStream<Buffer, Buffer>, parts: StreamSessionLogsParts) {
@@ -59,6 +65,17 @@ export class StreamSessionLogs {
   /** Whether the connection goes away once its calls are over. */
   get connectionCloses(): boolean {
     return messageReaderOf(this.#call).connectionCloses;
+  }
+
+  /** Since when (monotonic milliseconds) HTTP/2 has not taken what it was handed; null while it has taken everything. */
+  get untakenSinceMs(): number | null {
+    return this.#untakenSinceMs;
+  }
+
+  /** An answer would wait behind what the peer does not take: its stream is reset, which frees that, too. */
+  cutOff(): void {
+    this.#finish(status.UNAVAILABLE);
+    messageReaderOf(this.#call).reset();
   }
 
   giveUp(answer: StatusObject): void {
@@ -93,6 +110,9 @@ export class StreamSessionLogs {
   async #send(sessionId: string, event: LogEvent): Promise<void> {
     if (event.kind === 'lines') {
       await this.#write(event.lines.as(frameMessages));
+      if (!this.#isOver) {
+        this.#parts.delivered(event.lines.as(lineCount));
+      }
     } else if (event.kind === 'gap') {
       await this.#write(responseMessage({ gap: { first_seq: event.firstSeq, last_seq: event.lastSeq } }));
     } else {
@@ -107,10 +127,12 @@ export class StreamSessionLogs {
 
   async #write(messages: Buffer): Promise<void> {
     for (let at = 0; at < messages.length && !this.#isOver; at += SLICE_BYTES) {
+      this.#untakenSinceMs = this.#parts.clock.monotonicMs();
       await new Promise<void>((resolve) => {
         this.#taken = resolve;
         this.#call.write(messages.subarray(at, at + SLICE_BYTES), () => resolve());
       });
+      this.#untakenSinceMs = null;
     }
   }
 

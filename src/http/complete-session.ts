@@ -1,33 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { COMPLETION_STATUS_BYTES_MAX } from '../frame/limits.js';
-import type { CompletionOutcome } from '../sealing/completions.js';
+import type { CompleteSession } from '../sealing/completions.js';
+import { COMPLETION_STATUS_DEFAULT } from '../segment/completion-record.js';
 import { HttpProblem } from './http-problem.js';
 import { jsonBody } from './json-body.js';
-import { respondJson, type Target } from './route.js';
-
-export interface SessionCompleter {
-  completeSession(
-    sessionId: string,
-    status: string,
-    exitCode: number | null,
-    signal?: AbortSignal,
-  ): Promise<CompletionOutcome>;
-}
-
-const STATUS_DEFAULT = 'completed';
+import { goneSignal, respondJson, type Target } from './route.js';
 
 /** `{"status": "failed", "exit_code": 1}`, either optional; told the same again, it changes nothing. */
 export async function completeSession(
-  sessions: SessionCompleter,
+  complete: CompleteSession,
   request: IncomingMessage,
   response: ServerResponse,
   { sessionId: decodeSessionId }: Target,
 ): Promise<void> {
   const sessionId = decodeSessionId();
   const { status, exit_code: exitCode } = await jsonBody(request);
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  const outcome = await sessions.completeSession(sessionId, statusOf(status), exitCodeOf(exitCode), gone.signal);
+  const outcome = await complete(sessionId, statusOf(status), exitCodeOf(exitCode), goneSignal(response));
   if (outcome.kind === 'unknown') {
     throw new HttpProblem(404, `there is no session ${JSON.stringify(sessionId)}`);
   }
@@ -49,7 +37,7 @@ export async function completeSession(
 
 function statusOf(status: unknown): string {
   if (status === undefined || status === '') {
-    return STATUS_DEFAULT;
+    return COMPLETION_STATUS_DEFAULT;
   }
   if (typeof status !== 'string' || Buffer.byteLength(status) > COMPLETION_STATUS_BYTES_MAX) {
     throw new HttpProblem(400, `status must be a string of at most ${COMPLETION_STATUS_BYTES_MAX} bytes`, 'status');

@@ -11,8 +11,8 @@ import { deliver } from './deliver.js';
 import { HttpProblem } from './http-problem.js';
 import { positionOf, readRequestOf } from './log-position.js';
 import type { Target } from './route.js';
-import type { ViewingParts } from './sse-routes.js';
 import type { Viewer } from './viewers.js';
+import type { ViewingParts } from './viewing-parts.js';
 import { websocketMessages } from './websocket-messages.js';
 
 export const LOG_SOCKET_PATH = '/logs/:session_id';

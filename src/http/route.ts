@@ -31,3 +31,10 @@ export function respondText(response: ServerResponse, status: number, contentTyp
 export function respondJson(response: ServerResponse, status: number, body: object): void {
   respondText(response, status, 'application/json; charset=utf-8', `${JSON.stringify(body)}\n`);
 }
+
+/** Aborted when nobody waits for the response any more. */
+export function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return gone.signal;
+}

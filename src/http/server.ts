@@ -10,7 +10,7 @@ import { LogSockets } from './log-sockets.js';
 import { metricsRoute } from './metrics-route.js';
 import { probeRoutes, type Readiness } from './probes.js';
 import { Router } from './router.js';
-import { type SessionDirectory, sessionsRoutes } from './sessions-routes.js';
+import { type SessionDoors, sessionsRoutes } from './sessions-routes.js';
 import { sseRoutes } from './sse-routes.js';
 import { logSocketRoute, upgrade } from './upgrades.js';
 import { Viewers } from './viewers.js';
@@ -24,7 +24,7 @@ export interface HttpServerOptions {
   readonly metrics: Pick<Metrics, 'registry' | 'viewersOpen' | 'linesDelivered'>;
   readonly readiness: () => Readiness;
   readonly source: LogSource;
-  readonly sessions: SessionDirectory;
+  readonly sessions: SessionDoors;
   /** How often a quiet stream says that it is there. */
   readonly heartbeatMs?: number;
   /** A viewer that takes nothing for so long is cut off. */

@@ -10,7 +10,7 @@ import { HttpProblem } from './http-problem.js';
 import { readRequestOf } from './log-position.js';
 import { readThrough } from './read-through.js';
 import type { Target } from './route.js';
-import type { ViewingParts } from './sse-routes.js';
+import type { ViewingParts } from './viewing-parts.js';
 
 const ndjson: EventEncoding = {
   lines: ({ bytes }) => bytes,

@@ -6,22 +6,13 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogEvent } from '../reading/log-events.js';
-import type { LogSource } from '../reading/log-source.js';
-import type { Logger } from '../telemetry/logger.js';
 import { deliver, type EventEncoding } from './deliver.js';
 import { filterOf } from './filter-query.js';
 import { lastEventSeq, positionOf, readRequestOf } from './log-position.js';
 import type { Route, Target } from './route.js';
 import { eventOf, firehoseEvents, sessionEvents } from './sse-events.js';
-import type { Viewer, Viewers } from './viewers.js';
-
-export interface ViewingParts {
-  readonly source: LogSource;
-  readonly viewers: Viewers;
-  readonly logger: Logger;
-  /** How often a quiet stream says that it is there. */
-  readonly heartbeatMs: number;
-}
+import type { Viewer } from './viewers.js';
+import type { ViewingParts } from './viewing-parts.js';
 
 const STREAM_PATH = '/api/v1/log-streaming/stream';
 /** After which browsers connect again. */

@@ -6,8 +6,8 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { lineCount } from '../reading/line-chunks.js';
 import type { LogLines } from '../reading/log-events.js';
-import { nextLine } from '../reading/stored-line.js';
 import type { Metrics, ViewerKind } from '../telemetry/metrics.js';
 
 export class Viewers {
@@ -134,12 +134,4 @@ export class Viewer {
       this.signal.addEventListener('abort', goOn);
     });
   }
-}
-
-function lineCount({ bytes }: LogLines): number {
-  let count = 0;
-  for (let at = 0; at < bytes.length; at = nextLine(bytes, at)) {
-    count++;
-  }
-  return count;
 }

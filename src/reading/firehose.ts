@@ -1,27 +1,37 @@
 import { type Cursor, cursorAt, goneUpTo, type StoredEvent } from './cursor.js';
-import type { LinesListener, LiveHub } from './live-hub.js';
-import type { LogLines } from './log-events.js';
+import type { HubListener, LiveHub } from './live-hub.js';
+import { type Completion, LogLines } from './log-events.js';
 import type { FirehoseEvent } from './log-source.js';
 import { ReadingError } from './reading-error.js';
 
 const QUEUE_BYTES_MAX = 1 << 20;
 
-/** Lines of a session that were written and are not held any more. */
+/** For an end in the queue, its status included. */
+const END_BYTES = 512;
+
+/** What was written of a session and is not held any more, and how it ended behind that. */
 interface Missed {
   afterSeq: number;
   throughSeq: number;
+  completion: Completion | null;
+}
+
+interface SessionEnd {
+  readonly sessionId: string;
+  readonly completion: Completion;
 }
 
 /**
- * What was written to any session and was not taken yet, by one consumer.
+ * What was written to any session and was not taken yet, and which sessions ended, for one consumer.
  *
- * *Ordering*: a session's lines are either all in the queue or all missed, so that they come in order. *Bounded*: past
- * `bytesMax` the queue is given up, and what is kept of each session is two numbers: the files have its lines.
+ * *Ordering*: what there is of a session is either all in the queue or all missed, so that it comes in order, its end behind its
+ * lines. *Bounded*: past `bytesMax` the queue is given up, and what is kept of each session is two numbers and its end: the files
+ * have its lines. An end behind which lines were written meanwhile is none any more.
  */
-export class FirehoseBacklog implements LinesListener {
+export class FirehoseBacklog implements HubListener {
   readonly missed = new Map<string, Missed>();
   readonly #bytesMax: number;
-  #queue: LogLines[] = [];
+  #queue: (LogLines | SessionEnd)[] = [];
   #bytes = 0;
   #wake: (() => void) | null = null;
 
@@ -31,23 +41,28 @@ export class FirehoseBacklog implements LinesListener {
 
   written(lines: LogLines): void {
     const missed = this.missed.get(lines.sessionId);
-    if (missed !== undefined) {
+    if (missed === undefined) {
+      this.#add(lines);
+    } else {
       missed.throughSeq = lines.lastSeq;
-      return;
+      missed.completion = null;
     }
-    this.#queue.push(lines);
-    this.#bytes += lines.bytes.length;
-    if (this.#bytes > this.#bytesMax) {
-      this.#giveUpQueue();
-    }
-    this.wake();
   }
 
-  /** The oldest lines of the queue; null when it is empty. */
-  next(): LogLines | null {
-    const lines = this.#queue.shift() ?? null;
-    this.#bytes -= lines?.bytes.length ?? 0;
-    return lines;
+  completed(sessionId: string, completion: Completion): void {
+    const missed = this.missed.get(sessionId);
+    if (missed === undefined) {
+      this.#add({ sessionId, completion });
+    } else {
+      missed.completion = completion;
+    }
+  }
+
+  /** What came first of the queue; null when it is empty. */
+  next(): LogLines | SessionEnd | null {
+    const first = this.#queue.shift() ?? null;
+    this.#bytes -= first === null ? 0 : bytesOf(first);
+    return first;
   }
 
   wake(): void {
@@ -62,19 +77,35 @@ export class FirehoseBacklog implements LinesListener {
     });
   }
 
+  #add(one: LogLines | SessionEnd): void {
+    this.#queue.push(one);
+    this.#bytes += bytesOf(one);
+    if (this.#bytes > this.#bytesMax) {
+      this.#giveUpQueue();
+    }
+    this.wake();
+  }
+
   #giveUpQueue(): void {
     const queue = this.#queue;
     this.#queue = [];
     this.#bytes = 0;
-    for (const { sessionId, firstSeq, lastSeq } of queue) {
-      const missed = this.missed.get(sessionId);
-      if (missed === undefined) {
-        this.missed.set(sessionId, { afterSeq: firstSeq - 1, throughSeq: lastSeq });
+    for (const one of queue) {
+      if (!this.missed.has(one.sessionId)) {
+        const afterSeq = one instanceof LogLines ? one.firstSeq - 1 : one.completion.lastSeq;
+        this.missed.set(one.sessionId, { afterSeq, throughSeq: afterSeq, completion: null });
+      }
+      if (one instanceof LogLines) {
+        this.written(one);
       } else {
-        missed.throughSeq = lastSeq;
+        this.completed(one.sessionId, one.completion);
       }
     }
   }
+}
+
+function bytesOf(one: LogLines | SessionEnd): number {
+  return one instanceof LogLines ? one.bytes.length : END_BYTES;
 }
 
 /** What the files have of a session behind a cursor; lines were written up to `written`. */
@@ -82,10 +113,17 @@ export interface ReadUpTo {
   (sessionId: string, written: number, cursor: Cursor): AsyncGenerator<StoredEvent, void>;
 }
 
-/** What is written to any session from now on. Ends with `signal` alone. @throws ReadingAborted */
+/** Where a consumer gets what is not in its backlog. */
+export interface FirehoseFiles {
+  readonly readUpTo: ReadUpTo;
+  /** No line is stored above the completion's last one: those have opened the session again. */
+  isOver(sessionId: string, completion: Completion): Promise<boolean>;
+}
+
+/** What is written to any session from now on, and how sessions end. Ends with `signal` alone. @throws ReadingAborted */
 export async function* watchAll(
   hub: LiveHub,
-  readUpTo: ReadUpTo,
+  files: FirehoseFiles,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FirehoseEvent, void> {
   const backlog = new FirehoseBacklog();
@@ -94,12 +132,14 @@ export async function* watchAll(
   signal?.addEventListener('abort', wake);
   try {
     while (signal?.aborted !== true) {
-      const lines = backlog.next();
+      const next = backlog.next();
       const [missed] = backlog.missed;
-      if (lines !== null) {
-        yield { kind: 'lines', lines, sessionId: lines.sessionId };
+      if (next instanceof LogLines) {
+        yield { kind: 'lines', lines: next, sessionId: next.sessionId };
+      } else if (next !== null) {
+        yield* endOf(files, next);
       } else if (missed !== undefined) {
-        yield* catchUp(readUpTo, backlog, missed[0], missed[1]);
+        yield* catchUp(files, backlog, missed[0], missed[1]);
       } else {
         await backlog.changed();
       }
@@ -110,14 +150,52 @@ export async function* watchAll(
   }
 }
 
+async function* endOf(
+  files: FirehoseFiles,
+  { sessionId, completion }: SessionEnd,
+): AsyncGenerator<FirehoseEvent, void> {
+  const isOver = await files.isOver(sessionId, completion).catch((error: unknown) => {
+    // Nothing that can be read opens it again.
+    if (error instanceof ReadingError) {
+      return true;
+    }
+    throw error;
+  });
+  if (isOver) {
+    yield { kind: 'end', sessionId, lastSeq: completion.lastSeq, completion };
+  }
+}
+
 async function* catchUp(
-  readUpTo: ReadUpTo,
+  files: FirehoseFiles,
   backlog: FirehoseBacklog,
   sessionId: string,
   missed: Missed,
 ): AsyncGenerator<FirehoseEvent, void> {
-  const { throughSeq } = missed;
-  const cursor = cursorAt(missed.afterSeq, throughSeq);
+  const { afterSeq, throughSeq } = missed;
+  if (afterSeq < throughSeq) {
+    yield* missedLines(files.readUpTo, sessionId, afterSeq, throughSeq);
+  }
+  backlog.missed.delete(sessionId);
+  if (missed.throughSeq !== throughSeq) {
+    missed.afterSeq = throughSeq;
+    // Behind the others: it may be written faster than this consumer takes it.
+    backlog.missed.set(sessionId, missed);
+    return;
+  }
+  // What comes from here on is in the queue, behind the end.
+  if (missed.completion !== null) {
+    yield* endOf(files, { sessionId, completion: missed.completion });
+  }
+}
+
+async function* missedLines(
+  readUpTo: ReadUpTo,
+  sessionId: string,
+  afterSeq: number,
+  throughSeq: number,
+): AsyncGenerator<FirehoseEvent, void> {
+  const cursor = cursorAt(afterSeq, throughSeq);
   cursor.isKnown = true;
   try {
     for await (const event of readUpTo(sessionId, throughSeq, cursor)) {
@@ -131,11 +209,5 @@ async function* catchUp(
     for (const event of goneUpTo(throughSeq, cursor)) {
       yield { ...event, sessionId };
     }
-  }
-  backlog.missed.delete(sessionId);
-  if (missed.throughSeq !== throughSeq) {
-    missed.afterSeq = throughSeq;
-    // Behind the others: it may be written faster than this consumer takes it.
-    backlog.missed.set(sessionId, missed);
   }
 }

@@ -5,9 +5,10 @@
  * inflated takes a place (`ReadPlaces`) and is inflated once, however many wait for it. A reader that stands still holds one
  * chunk, which is a copy: never the member.
  */
+import { NotALine } from '../frame/json-reader.js';
 import type { OpenFile } from '../segment/files.js';
 import { readMember } from '../segment/gzip-source.js';
-import { copiedChunks, NotALine } from './line-chunks.js';
+import { copiedChunks } from './line-chunks.js';
 import type { LogLines } from './log-events.js';
 import type { PlacedFiles } from './placed-files.js';
 

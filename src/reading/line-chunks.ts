@@ -1,5 +1,5 @@
 /** Stored lines by the chunk: cut at line ends, and at a seq. */
-
+import { NotALine } from '../frame/json-reader.js';
 import { lastLineStart } from '../segment/line.js';
 import { LogLines } from './log-events.js';
 import { nextLine, seqAt } from './stored-line.js';
@@ -8,17 +8,19 @@ import { nextLine, seqAt } from './stored-line.js';
 export const CHUNK_BYTES = 128 * 1024;
 const NEWLINE = 0x0a;
 
-/** A line does not begin as stored lines do. */
-export class NotALine extends Error {
-  constructor() {
-    super('not a stored line');
-  }
-}
-
 /** @param bytes whole lines; they are the chunk's from then on @throws NotALine */
 export function linesOf(sessionId: string, bytes: Buffer): LogLines {
   const firstSeq = lineSeq(bytes, 0);
   return new LogLines(sessionId, firstSeq, lineSeq(bytes, lastLineStart(bytes, 0, bytes.length)), bytes);
+}
+
+/** How many there are; for `LogLines.as`. */
+export function lineCount({ bytes }: LogLines): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; at = nextLine(bytes, at)) {
+    count++;
+  }
+  return count;
 }
 
 /** Copies of the whole lines in bytes[from, to), each of CHUNK_BYTES at most or of one line. @throws NotALine */

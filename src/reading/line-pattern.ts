@@ -9,7 +9,7 @@ import { createContext, Script } from 'node:vm';
 import { RE2JS, RE2JSException } from 're2js';
 import { FilterProblem } from './filter-problem.js';
 
-export const PATTERN_LENGTH_MAX = 512;
+const PATTERN_LENGTH_MAX = 512;
 /** Repetitions are written out: `(x{1,100}){1,10}` is 2,000 instructions. */
 const PROGRAM_SIZE_MAX = 4_000;
 

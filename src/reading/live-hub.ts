@@ -5,7 +5,7 @@
  * last line before it, so that a watcher takes it only when it has everything up to there; else it goes back to the file, where
  * all of it is. Numbers that agents leave out are no gaps here.
  *
- * *Bounded*: a watched session keeps its newest chunks, up to 1 MiB, all of them together `bytesMax`; the oldest go. A watcher has
+ * *Bounded*: a watched session keeps its newest chunks and what doors made of them, up to 1 MiB, all of them together `bytesMax`; the oldest go. A watcher has
  * no queue: it is a place in those chunks. Sessions that nobody watches cost a look into a map for each write.
  */
 import { copiedChunks } from './line-chunks.js';
@@ -14,9 +14,11 @@ import type { Completion, LogLines } from './log-events.js';
 
 const BYTES_MAX = 64 << 20;
 
-/** Hears of all sessions' lines. */
-export interface LinesListener {
+/** Hears of all sessions. */
+export interface HubListener {
   written(lines: LogLines): void;
+  /** Lines above `lastSeq` may have been written before it is told. */
+  completed(sessionId: string, completion: Completion): void;
 }
 
 /** Somebody's view of a session from now on. */
@@ -39,10 +41,23 @@ interface Watched {
 export class LiveHub {
   readonly #bytesMax: number;
   readonly #sessions = new Map<string, Watched>();
-  readonly #listeners = new Set<LinesListener>();
+  readonly #listeners = new Set<HubListener>();
   /** With chunks; the one that lost one last is at the end. */
   readonly #holding = new Set<LiveSession>();
   #bytes = 0;
+  readonly #resized = (session: LiveSession, bytes: number): void => {
+    this.#bytes += bytes;
+    if (bytes <= 0) {
+      return;
+    }
+    this.#holding.add(session);
+    for (const oldest of this.#holding) {
+      if (this.#bytes <= this.#bytesMax) {
+        break;
+      }
+      this.#dropOldestOf(oldest);
+    }
+  };
 
   constructor(bytesMax: number = BYTES_MAX) {
     this.#bytesMax = bytesMax;
@@ -56,7 +71,7 @@ export class LiveHub {
     return this.#listeners.size;
   }
 
-  /** In chunks of all watched sessions. */
+  /** In chunks of all watched sessions, with what doors made of them. */
   get heldBytes(): number {
     return this.#bytes;
   }
@@ -68,9 +83,8 @@ export class LiveHub {
       return;
     }
     const chunks = copiedChunks(sessionId, bytes, from, to);
-    if (watched !== undefined) {
-      this.#add(watched.session, chunks);
-    }
+    watched?.session.add(chunks);
+    watched?.session.wake();
     for (const listener of this.#listeners) {
       for (const lines of chunks) {
         listener.written(lines);
@@ -85,11 +99,14 @@ export class LiveHub {
       session.completion = completion;
       session.wake();
     }
+    for (const listener of this.#listeners) {
+      listener.completed(sessionId, completion);
+    }
   }
 
   /** Lines that are written from now on. */
   watch(sessionId: string, signal?: AbortSignal): Watch {
-    const watched = this.#sessions.get(sessionId) ?? { session: new LiveSession(), watchers: 0 };
+    const watched = this.#sessions.get(sessionId) ?? { session: new LiveSession(this.#resized), watchers: 0 };
     this.#sessions.set(sessionId, watched);
     watched.watchers++;
     const { session } = watched;
@@ -115,7 +132,7 @@ export class LiveHub {
   }
 
   /** @returns what ends it */
-  listen(listener: LinesListener): () => void {
+  listen(listener: HubListener): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
@@ -126,29 +143,13 @@ export class LiveHub {
     watched.watchers--;
     if (watched.watchers === 0) {
       this.#sessions.delete(sessionId);
+      watched.session.dropAll();
       this.#holding.delete(watched.session);
-      this.#bytes -= watched.session.bytes;
     }
-  }
-
-  #add(session: LiveSession, chunks: readonly LogLines[]): void {
-    this.#bytes -= session.bytes;
-    session.add(chunks);
-    this.#bytes += session.bytes;
-    this.#holding.add(session);
-    for (const oldest of this.#holding) {
-      if (this.#bytes <= this.#bytesMax) {
-        break;
-      }
-      this.#dropOldestOf(oldest);
-    }
-    session.wake();
   }
 
   #dropOldestOf(session: LiveSession): void {
-    this.#bytes -= session.bytes;
     session.dropOldest();
-    this.#bytes += session.bytes;
     this.#holding.delete(session);
     if (session.bytes > 0) {
       this.#holding.add(session);

@@ -1,5 +1,5 @@
 import { CHUNK_BYTES, linesBetween } from './line-chunks.js';
-import { type Completion, LogLines } from './log-events.js';
+import { type Completion, type LinesHolder, LogLines } from './log-events.js';
 
 const BYTES_MAX = 1 << 20;
 /** What a chunk costs beside its bytes. */
@@ -11,37 +11,59 @@ interface Chunk {
   readonly lines: LogLines;
   /** The last line before it. */
   readonly previousSeq: number;
-  readonly bytes: number;
 }
 
 /** A watched session's newest lines, and who waits for more: see live-hub.ts. */
-export class LiveSession {
+export class LiveSession implements LinesHolder {
   /** What it was told last; null: nothing since somebody watches. */
   completion: Completion | null = null;
   /** Of the last line that was written since somebody watches; 0 before. */
   lastSeq = 0;
-  /** In chunks. */
-  bytes = 0;
+  readonly #resized: (session: LiveSession, bytes: number) => void;
+  #bytes = 0;
   #chunks: Chunk[] = [];
   #waiting: (() => void)[] = [];
+
+  /** @param resized hears by how much `bytes` grew, or with a minus shrank */
+  constructor(resized: (session: LiveSession, bytes: number) => void) {
+    this.#resized = resized;
+  }
+
+  /** In chunks, with what doors made of them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   /** @param chunks consecutive lines, the first one next to those of the call before */
   add(chunks: readonly LogLines[]): void {
     for (const lines of chunks) {
       // Nothing can lie between the first chunk and a line whose number is one less.
       const previousSeq = this.lastSeq === 0 ? lines.firstSeq - 1 : this.lastSeq;
-      const bytes = lines.bytes.length + CHUNK_OVERHEAD_BYTES;
-      this.#chunks.push({ lines, previousSeq, bytes });
-      this.bytes += bytes;
+      this.#chunks.push({ lines, previousSeq });
       this.lastSeq = lines.lastSeq;
+      this.#hold(lines);
     }
-    while (this.bytes > BYTES_MAX) {
+  }
+
+  /** A door made something of a chunk. */
+  grew(bytes: number): void {
+    this.#resize(bytes);
+    while (this.#bytes > BYTES_MAX) {
       this.dropOldest();
     }
   }
 
   dropOldest(): void {
-    this.bytes -= this.#chunks.shift()?.bytes ?? 0;
+    const oldest = this.#chunks.shift();
+    if (oldest !== undefined) {
+      this.#letGo(oldest.lines);
+    }
+  }
+
+  dropAll(): void {
+    while (this.#chunks.length > 0) {
+      this.dropOldest();
+    }
   }
 
   /**
@@ -72,6 +94,21 @@ export class LiveSession {
     return () => {
       this.#waiting = this.#waiting.filter((one) => one !== resume);
     };
+  }
+
+  #hold(lines: LogLines): void {
+    lines.holder = this;
+    this.grew(lines.heldBytes + CHUNK_OVERHEAD_BYTES);
+  }
+
+  #letGo(lines: LogLines): void {
+    lines.holder = null;
+    this.#resize(-lines.heldBytes - CHUNK_OVERHEAD_BYTES);
+  }
+
+  #resize(bytes: number): void {
+    this.#bytes += bytes;
+    this.#resized(this, bytes);
   }
 
   /** The first chunk with a line above `seq`. */
@@ -107,6 +144,10 @@ export class LiveSession {
     }
     if (parts.length > 1) {
       this.#chunks.splice(at, parts.length, joined);
+      for (const { lines } of parts) {
+        this.#letGo(lines);
+      }
+      this.#hold(joined.lines);
     }
     return joined;
   }
@@ -126,6 +167,5 @@ function joinedChunk(parts: readonly Chunk[], length: number): Chunk | undefined
   return {
     lines: new LogLines(sessionId, firstSeq, last.lines.lastSeq, bytes),
     previousSeq: first.previousSeq,
-    bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
   };
 }

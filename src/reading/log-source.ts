@@ -31,8 +31,8 @@ export interface LogSource {
   read(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void>;
 
   /**
-   * What is written to any session from now on; in order within a session. Whoever falls behind gets what it missed from the
-   * files. Ends with `signal` alone.
+   * What is written to any session from now on, and `end` behind the lines of one that is completed; in order within a session.
+   * Whoever falls behind gets what it missed from the files. Ends with `signal` alone.
    */
   watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void>;
 }

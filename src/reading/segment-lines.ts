@@ -39,9 +39,6 @@ export async function* segmentLines(
 }
 
 /** Empty where no manifest says them. */
-export async function membersOf(
-  { files, signal }: SegmentAccess,
-  segment: SegmentFile,
-): Promise<readonly GzipMember[]> {
+async function membersOf({ files, signal }: SegmentAccess, segment: SegmentFile): Promise<readonly GzipMember[]> {
   return (await files.step((disk) => manifestOf(disk, segment), signal))?.members ?? [];
 }

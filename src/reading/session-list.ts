@@ -1,5 +1,5 @@
 /** What sessions there are and how far each has come, from names, sizes and a few bytes of each newest file. */
-import { type Completion, completionOf, newestCompletion } from '../segment/completion-record.js';
+import { type Completion, completionOf, newestCompletion, standingAt } from '../segment/completion-record.js';
 import type { Files, OpenFile } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout, sessionIdOfName, sessionName } from '../segment/layout.js';
 import { lineTime } from '../segment/line.js';
@@ -99,8 +99,7 @@ type Lines = Omit<SessionSummary, 'completion'>;
 
 async function withCompletion(files: Files, layout: Layout, name: string, lines: Lines): Promise<SessionSummary> {
   const record = await newestCompletion(files, layout, name);
-  const isOver = record !== null && lines.lastSeq <= record.last_seq;
-  return { ...lines, completion: isOver ? completionOf(record) : null };
+  return { ...lines, completion: standingAt(lines.lastSeq, record === null ? null : completionOf(record)) };
 }
 
 async function summarize(files: Files, name: string, snapshot: Snapshot): Promise<Lines | null> {

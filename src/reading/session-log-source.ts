@@ -9,7 +9,7 @@
  * and the chunk that it gave out.
  */
 import { type Cursor, cursorAt, goneUpTo, type StoredEvent } from './cursor.js';
-import { watchAll } from './firehose.js';
+import { type FirehoseFiles, watchAll } from './firehose.js';
 import type { LiveHub, Watch } from './live-hub.js';
 import type { Completion, LogEvent } from './log-events.js';
 import type { FirehoseEvent, LineFilter, LogSource, ReadRequest } from './log-source.js';
@@ -48,9 +48,11 @@ export class SessionLogSource implements LogSource {
 
   watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void> {
     const { signal } = request;
-    const readUpTo = (sessionId: string, written: number, cursor: Cursor) =>
-      this.#readUpTo(sessionId, written, cursor, signal);
-    return untilAborted(filtered(watchAll(this.#hub, readUpTo, signal), request), signal);
+    const files: FirehoseFiles = {
+      readUpTo: (sessionId, written, cursor) => this.#readUpTo(sessionId, written, cursor, signal),
+      isOver: (sessionId, completion) => this.#isOver(sessionId, completion, 0, signal),
+    };
+    return untilAborted(filtered(watchAll(this.#hub, files, signal), request), signal);
   }
 
   async *#history(sessionId: string, { afterSeq = 0, tail, signal }: ReadRequest): AsyncGenerator<LogEvent, void> {
@@ -91,7 +93,7 @@ export class SessionLogSource implements LogSource {
         yield { kind: 'lines', lines };
       } else if (completion !== judged) {
         judged = completion;
-        if (completion !== null && (await this.#isOver(sessionId, completion, watch, signal))) {
+        if (completion !== null && (await this.#isOver(sessionId, completion, watch.lastSeq, signal))) {
           yield* this.#catchUp(sessionId, cursor, watch, signal);
           yield* goneUpTo(completion.lastSeq, cursor);
           yield { kind: 'end', lastSeq: completion.lastSeq, completion };
@@ -127,15 +129,15 @@ export class SessionLogSource implements LogSource {
     }
   }
 
-  /** Lines above the completion's last one have opened the session again. */
+  /** Lines above the completion's last one have opened the session again. @param written lines were written up to there */
   async #isOver(
     sessionId: string,
     completion: Completion,
-    watch: Watch,
+    written: number,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const { throughSeq } = await this.#reader.tailRange(sessionId, 0, signal);
-    return Math.max(throughSeq, watch.lastSeq) <= completion.lastSeq;
+    return Math.max(throughSeq, written) <= completion.lastSeq;
   }
 }
 

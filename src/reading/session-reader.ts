@@ -8,12 +8,12 @@
  * *Bounded*: one chunk of about 128 KiB (or one line, if that is longer) is held, the names of a few segments, and no
  * descriptor. Whatever is read or inflated takes a place (see read-places.ts).
  */
+import { NotALine } from '../frame/json-reader.js';
 import type { Files } from '../segment/files.js';
 import { type Layout, sessionName } from '../segment/layout.js';
 import { type Cursor, cursorAt, type GapEvent, type StoredEvent } from './cursor.js';
 import { GapFinder, type Hole } from './gap-finder.js';
 import { InflatedMembers } from './inflated-members.js';
-import { NotALine } from './line-chunks.js';
 import { hasMoved, PlacedFiles } from './placed-files.js';
 import { planReading, type SegmentFile } from './plan.js';
 import { rawLines } from './raw-lines.js';

@@ -50,6 +50,15 @@ export type CompletionOutcome =
   /** It was completed at this line in another way. */
   | { readonly kind: 'conflict'; readonly stored: Completion };
 
+/**
+ * Completes a session: all of its lines are sealed, and how it ended is durable, when it resolves.
+ * @param signal when it is aborted before the session's turn, nothing is done
+ * @throws StorageError: whether it is completed is not known; FormatTooNew; the signal's reason
+ */
+export interface CompleteSession {
+  (sessionId: string, status: string, exitCode: number | null, signal?: AbortSignal): Promise<CompletionOutcome>;
+}
+
 const ATTEMPTS_MAX = 10;
 const NEVER = new AbortController().signal;
 
@@ -70,7 +79,7 @@ export class Completions {
 
   /**
    * What was told last of a session's end; null when nothing ever was. It goes on since then when it has lines above `lastSeq`.
-   * @throws ManifestTooNew, or the error of the disk
+   * @throws FormatTooNew, or the error of the disk
    */
   async of(sessionId: string): Promise<Completion | null> {
     const { files, layout, pipeline } = this.#options;
@@ -95,7 +104,7 @@ export class Completions {
    * Completes a session at the last line that was taken of it before its turn came. Told the same again, it changes nothing.
    * @param signal when it is aborted, and the turn has not come, nothing is done
    * @throws StorageError or the error of the disk: whether it is completed is not known, and the same may be tried again;
-   *   ManifestTooNew; the signal's reason
+   *   FormatTooNew; the signal's reason
    */
   async complete(
     sessionId: string,

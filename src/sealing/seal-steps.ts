@@ -15,6 +15,7 @@
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../segment/clock.js';
 import type { Files } from '../segment/files.js';
+import { FormatTooNew } from '../segment/format-too-new.js';
 import {
   GZIP_SUFFIX,
   type Layout,
@@ -24,7 +25,7 @@ import {
   TEMPORARY_SUFFIX,
 } from '../segment/layout.js';
 import { type Manifest, manifestId, manifestOf } from '../segment/manifest.js';
-import { ManifestTooNew, parseManifest, writeManifest } from '../segment/manifest-store.js';
+import { parseManifest, writeManifest } from '../segment/manifest-store.js';
 import type { SealedSegment } from '../segment/sealed-segment.js';
 import { makeSessionDirectory } from '../segment/session-directory.js';
 import type { SessionHistories } from '../segment/session-history.js';
@@ -144,7 +145,7 @@ async function readUnlessDamaged(files: Files, path: string): Promise<Manifest |
   try {
     return parseManifest(content);
   } catch (error) {
-    if (error instanceof ManifestTooNew) {
+    if (error instanceof FormatTooNew) {
       throw error;
     }
     return null;

@@ -8,8 +8,8 @@
  */
 import { join } from 'node:path';
 import type { Files } from './files.js';
+import { FormatTooNew } from './format-too-new.js';
 import { type Layout, padSeq, sessionName } from './layout.js';
-import { ManifestTooNew } from './manifest-store.js';
 
 export const COMPLETION_FORMAT_VERSION = 1;
 
@@ -39,6 +39,13 @@ export function completionOf({ status, exit_code, last_seq }: CompletionRecord):
   return { status, exitCode: exit_code, lastSeq: last_seq };
 }
 
+/** What ended a session whose last line is `lastSeq`; null while it goes on. @param told last of its end */
+export function standingAt(lastSeq: number, told: Completion | null): Completion | null {
+  return told !== null && lastSeq <= told.lastSeq ? told : null;
+}
+
+/** Of a session that was completed without saying how. */
+export const COMPLETION_STATUS_DEFAULT = 'completed';
 export const COMPLETION_FILE = 'completion.json';
 const PENDING_NAME = /^(\d{16})\.completion\.json$/;
 
@@ -73,7 +80,7 @@ export function encodeCompletion(record: CompletionRecord): Buffer {
 /**
  * @param name the session's name on disk, which the record has to be of
  * @returns null when nothing has that name
- * @throws CompletionDamaged, ManifestTooNew, or the error of the disk
+ * @throws CompletionDamaged, FormatTooNew, or the error of the disk
  */
 export async function readCompletion(files: Files, path: string, name: string): Promise<CompletionRecord | null> {
   let bytes: Buffer;
@@ -120,8 +127,8 @@ export async function newestCompletion(files: Files, layout: Layout, name: strin
   return newest;
 }
 
-/** @throws CompletionDamaged saying which field is wrong, ManifestTooNew */
-export function parseCompletion(bytes: Buffer): CompletionRecord {
+/** @throws CompletionDamaged saying which field is wrong, FormatTooNew */
+function parseCompletion(bytes: Buffer): CompletionRecord {
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
@@ -134,7 +141,7 @@ export function parseCompletion(bytes: Buffer): CompletionRecord {
   const record = value as Record<string, unknown>;
   const version = record['format_version'];
   if (typeof version === 'number' && version > COMPLETION_FORMAT_VERSION) {
-    throw new ManifestTooNew(version, 'completion record');
+    throw new FormatTooNew('completion record', version, COMPLETION_FORMAT_VERSION);
   }
   for (const [field, isValid] of FIELDS) {
     if (!isValid(record[field])) {

@@ -22,7 +22,7 @@ export interface CompletionRecoveryParts {
  * @param directory the session's under sealing/
  * @param name the session's name on disk
  * @param fileNames what is in the directory
- * @throws ManifestTooNew, or the error of the disk
+ * @throws FormatTooNew, or the error of the disk
  */
 export async function recoverCompletions(
   directory: string,

@@ -2,19 +2,11 @@
  * Manifests on disk: `sessions/<session>/<segment>.json`, one line of JSON without spaces, keys in the order of the
  * `Manifest` interface, a newline at the end. Written once, never changed.
  */
+
 import { writeFileDurably } from './durable-file.js';
 import type { Files } from './files.js';
+import { FormatTooNew } from './format-too-new.js';
 import { type GzipMember, MANIFEST_FORMAT_VERSION, type Manifest } from './manifest.js';
-
-/** A newer logweir wrote it: sound, but not ours to read, let alone to write again. */
-export class ManifestTooNew extends Error {
-  constructor(version: number, what: 'manifest' | 'completion record' = 'manifest') {
-    super(
-      `the ${what}'s format_version is ${version}, this logweir reads ${MANIFEST_FORMAT_VERSION}: run the version that wrote it`,
-    );
-    this.name = 'ManifestTooNew';
-  }
-}
 
 /** @throws when the file cannot be read, or holds no manifest. */
 export async function readManifest(files: Files, path: string): Promise<Manifest> {
@@ -48,7 +40,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   const record = objectAt(value, 'the manifest');
   const version = record['format_version'];
   if (typeof version === 'number' && version > MANIFEST_FORMAT_VERSION) {
-    throw new ManifestTooNew(version);
+    throw new FormatTooNew('manifest', version, MANIFEST_FORMAT_VERSION);
   }
   if (version !== MANIFEST_FORMAT_VERSION) {
     throw new Error(`the manifest's format_version is ${describe(version)}`);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Files } from './files.js';
+import { FormatTooNew } from './format-too-new.js';
 import {
   GZIP_SUFFIX,
   type Layout,
@@ -12,7 +13,7 @@ import {
 } from './layout.js';
 import { type Manifest, manifestFits } from './manifest.js';
 import { rebuildManifest } from './manifest-repair.js';
-import { ManifestTooNew, parseManifest, writeManifest } from './manifest-store.js';
+import { parseManifest, writeManifest } from './manifest-store.js';
 import { mergedMarks } from './producer-marks.js';
 import type { Quarantine } from './quarantine.js';
 import { listSessionDirectory } from './session-directory.js';
@@ -67,7 +68,7 @@ export class SessionHistories {
 
   /**
    * @param sealing the session's newest segment that has no manifest yet, if there is one
-   * @throws ManifestTooNew, or the error of the disk
+   * @throws FormatTooNew, or the error of the disk
    */
   async stored(sessionId: string, sealing: StoredHistory | null): Promise<StoredHistory> {
     const newest =
@@ -79,7 +80,7 @@ export class SessionHistories {
   /**
    * The manifest of the session's newest finished segment, or with `beforeSeq` of the newest one that ends before it;
    * null when there is none. Costs one directory listing and one read.
-   * @throws ManifestTooNew, or the error of the disk
+   * @throws FormatTooNew, or the error of the disk
    */
   async newestManifest(sessionId: string, beforeSeq: number = Number.POSITIVE_INFINITY): Promise<Manifest | null> {
     for (;;) {
@@ -100,7 +101,7 @@ export class SessionHistories {
    * The manifest of the newest finished segment between `afterSeq`, the last seq of a raw file under sealing/, and
    * `beforeSeq`; null when there is none. Raw files are removed without a sync: a power cut may bring one back and not those
    * after it, so the newest raw file need not be the newest segment.
-   * @throws ManifestTooNew, or the error of the disk
+   * @throws FormatTooNew, or the error of the disk
    */
   async finishedAfter(
     sessionId: string,
@@ -153,7 +154,7 @@ export class SessionHistories {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       // A sector that cannot be read is damage; anything else of the disk (EMFILE, …) passes.
-      if (error instanceof ManifestTooNew || (code !== undefined && code !== 'EIO')) {
+      if (error instanceof FormatTooNew || (code !== undefined && code !== 'EIO')) {
         throw error;
       }
       return null;

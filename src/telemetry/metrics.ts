@@ -29,12 +29,11 @@ export interface GaugeSources {
 export interface GrpcUsage {
   readonly connections: number;
   readonly streams: number;
-  readonly readers: number;
   readonly receiveBytes: number;
 }
 
-/** How somebody reads lines over HTTP: `http` is a download of history. */
-export type ViewerKind = 'sse' | 'websocket' | 'http';
+/** How somebody reads lines: `http` is a download of history. */
+export type ViewerKind = 'sse' | 'websocket' | 'http' | 'grpc';
 
 /** All metrics of the process. Never labelled by session or user: ten thousand sessions would make a scrape of megabytes. */
 export class Metrics {
@@ -202,11 +201,11 @@ export class Metrics {
     });
     this.streamsEnded = new Counter({
       name: 'logweir_streams_ended_total',
-      help: 'Streams that the server ended for a limit, by reason; each was told, and may be made again.',
+      help: 'Streams that the server ended for a limit, by reason; each may be made again.',
       labelNames: ['reason'],
       registers,
     });
-    for (const reason of ['overload', 'limit', 'first_frame', 'idle', 'connection_age']) {
+    for (const reason of ['overload', 'limit', 'first_frame', 'idle', 'connection_age', 'stalled']) {
       this.streamsEnded.inc({ reason }, 0);
     }
     this.connectionsRefused = new Counter({
@@ -220,16 +219,16 @@ export class Metrics {
     }
     this.viewersOpen = new Gauge({
       name: 'logweir_viewers_open',
-      help: 'Who is being sent lines over HTTP: as sse, websocket or http (downloads).',
+      help: 'Who is being sent lines: as sse, websocket, http (downloads) or grpc (StreamSessionLogs).',
       labelNames: ['kind'],
       registers,
     });
-    for (const kind of ['sse', 'websocket', 'http'] satisfies ViewerKind[]) {
+    for (const kind of ['sse', 'websocket', 'http', 'grpc'] satisfies ViewerKind[]) {
       this.viewersOpen.set({ kind }, 0);
     }
     this.linesDelivered = new Counter({
       name: 'logweir_lines_delivered_total',
-      help: 'Lines handed to the sockets of viewers over HTTP.',
+      help: 'Lines handed to the sockets of viewers.',
       registers,
     });
   }
@@ -263,7 +262,6 @@ export class Metrics {
   observeGrpc(usage: () => GrpcUsage): void {
     this.#gauge('logweir_connections_open', 'Connections to the gRPC port.', () => usage().connections);
     this.#gauge('logweir_streams_open', 'Open calls that bring frames.', () => usage().streams);
-    this.#gauge('logweir_readers_open', 'Open calls that read a session over gRPC.', () => usage().readers);
     this.#gauge(
       'logweir_receive_bytes',
       'Memory claimed for large messages that are still arriving, and for inflating compressed ones.',

@@ -56,7 +56,9 @@ export class LogweirServer implements AsyncDisposable {
 
   /** Calls that read a session over gRPC. */
   async openReaders(): Promise<number> {
-    return (await metric(`http://127.0.0.1:${this.#service?.httpPort}`, 'logweir_readers_open')).get('') ?? 0;
+    return (
+      (await metric(`http://127.0.0.1:${this.#service?.httpPort}`, 'logweir_viewers_open')).get('kind="grpc"') ?? 0
+    );
   }
 
   /** Everything that is stored of a session, and nothing for one that is not known. */

@@ -4,9 +4,12 @@ import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { completeSession } from '../../src/client/complete-session.js';
 import { LogConnection } from '../../src/client/log-connection.js';
+import { LogReader } from '../../src/client/log-reader.js';
+import { LogTail } from '../../src/client/log-tail.js';
 import { readConfig } from '../../src/config.js';
 import { frameMessages } from '../../src/grpc/line-messages.js';
 import { LogLines } from '../../src/reading/log-events.js';
+import { type Clock, systemClock } from '../../src/segment/clock.js';
 import { startService } from '../../src/service.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { TcpProxy } from '../client/tcp-proxy.js';
@@ -20,9 +23,9 @@ import { temporaryDirectory } from '../support/session-room.js';
 const WAITING = { timeout: 30_000, interval: 5 };
 const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-async function start(logDir: string, env: Record<string, string> = {}) {
+async function start(logDir: string, env: Record<string, string> = {}, clock: Clock = systemClock) {
   const config = readConfig({ LOG_DIR: logDir, GRPC_PORT: '0', HTTP_PORT: '0', ...env });
-  const service = await startService(config, { logger: createLogger('silent'), version: 'test' });
+  const service = await startService(config, { logger: createLogger('silent'), version: 'test', clock });
   const address = `127.0.0.1:${service.grpcPort}`;
   const writer = new LogClient(address);
   const reader = new ReaderClient(address);
@@ -38,7 +41,7 @@ async function start(logDir: string, env: Record<string, string> = {}) {
     address,
     http,
     stop,
-    openReaders: async () => (await metric(http, 'logweir_readers_open')).get(''),
+    openReaders: async () => (await metric(http, 'logweir_viewers_open')).get('kind="grpc"'),
     async [Symbol.asyncDispose]() {
       writer[Symbol.dispose]();
       reader[Symbol.dispose]();
@@ -68,6 +71,7 @@ test('gives a thousand lines over rotations as the frames that were sent, then t
     sent.map((frame, index) => ({ ...frame, seq: index + 1, user_id: '', version: 0, metadata: null })),
   );
   expect(stream.messages.at(-1)).toEqual({ event: 'end', end: { status: 'active', last_seq: 1000 } });
+  expect((await metric(service.http, 'logweir_lines_delivered_total')).get('')).toBe(1000);
   const finished = join(directory.path, 'sessions', 's');
   await expect.poll(async () => (await readdir(finished)).length, WAITING).toBeGreaterThan(5);
 });
@@ -301,6 +305,47 @@ test('a connection that is closed for its age ends its viewers with UNAVAILABLE'
   });
 });
 
+test('a viewer that takes nothing for a minute is cut off and goes on behind its cursor, one that is quiet is not', async () => {
+  await using directory = await temporaryDirectory();
+  let skippedMs = 0;
+  const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
+  await using service = await start(directory.path, {}, clock);
+  await service.writer.write(frames(1, 2000, { content: 'x'.repeat(2000) }));
+  const quiet = service.reader.stream({ session_id: 's', follow: true, after_seq: 2000 });
+  using other = new ReaderClient(service.address);
+  const stalled = other.stream({ session_id: 's' });
+  stalled.pause();
+  const reader = new LogReader(service.address);
+  const tail = new LogTail(reader, { sessionId: 's' }).events();
+  const first = (await tail.next()).value;
+  await Promise.all([quiet.accepted, stalled.accepted]);
+  await expect.poll(() => service.openReaders(), WAITING).toBe(3);
+
+  // Until all have waited for it.
+  await expect
+    .poll(
+      async () => {
+        skippedMs += 60_000;
+        return service.openReaders();
+      },
+      { timeout: 30_000, interval: 1_500 },
+    )
+    .toBe(1);
+  expect((await metric(service.http, 'logweir_streams_ended_total')).get('reason="stalled"')).toBe(2);
+
+  stalled.resume();
+  expect((await stalled.ended).code).toBe(status.UNAVAILABLE);
+  expect(stalled.seqs).toEqual(seqs(1, stalled.seqs.length));
+  let text = first?.kind === 'lines' ? first.bytes.toString() : '';
+  for await (const event of tail) {
+    text += event.kind === 'lines' ? event.bytes.toString() : '';
+  }
+  expect([...text.matchAll(/^\{"seq":(\d+),/gm)].map(([, seq]) => Number(seq))).toEqual(seqs(1, 2000));
+  await service.writer.write(frames(2001, 2001));
+  await expect.poll(() => quiet.seqs, WAITING).toEqual([2001]);
+  reader.close();
+});
+
 test('viewers that take nothing cost a bounded amount of memory, and then get every line', async () => {
   await using directory = await temporaryDirectory();
   await using server = await startServer({ LOG_DIR: directory.path, LOG_MAX_SIZE_BYTES: '4000000' });
@@ -320,7 +365,7 @@ test('viewers that take nothing cost a bounded amount of memory, and then get ev
   // 24 MB each, if all of it were queued.
   await writer.write(frames(20_001, 24_000, { content }));
   expect(grown()).toBeLessThan(96 << 20);
-  expect((await metric(server.http, 'logweir_readers_open')).get('')).toBe(50);
+  expect((await metric(server.http, 'logweir_viewers_open')).get('kind="grpc"')).toBe(50);
   const [first, ...others] = streams;
   first?.resume();
   await expect.poll(() => first?.seqs.length, WAITING).toBe(24_000);
@@ -328,7 +373,9 @@ test('viewers that take nothing cost a bounded amount of memory, and then get ev
   for (const stream of others) {
     stream.cancel();
   }
-  await expect.poll(async () => (await metric(server.http, 'logweir_readers_open')).get(''), WAITING).toBe(1);
+  await expect
+    .poll(async () => (await metric(server.http, 'logweir_viewers_open')).get('kind="grpc"'), WAITING)
+    .toBe(1);
   for (const reader of readers) {
     reader[Symbol.dispose]();
   }

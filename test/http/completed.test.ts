@@ -36,6 +36,7 @@ it('a session that is completed over HTTP ends for every viewer, those of now an
   };
   await using live = await SseClient.open(`${server.http}${STREAM}/${PATH}`);
   await using filtered = await SseClient.open(`${server.http}${STREAM}/${PATH}?keywords=nothing`);
+  await using all = await SseClient.open(`${server.http}${STREAM}`);
   const socket = messagesOf(`${server.http}/logs/${PATH}`);
   await expect.poll(() => live.seqs()).toEqual([1, 2, 3]);
   await expect.poll(async () => (await metric(server.http, 'logweir_viewers_open')).get('kind="websocket"')).toBe(1);
@@ -56,6 +57,10 @@ it('a session that is completed over HTTP ends for every viewer, those of now an
     });
   }
 
+  // Once, though it was told twice; and the stream goes on.
+  const data = '{"session_id":"agent/7 ü","status":"failed","exit_code":2,"last_seq":3}';
+  await expect.poll(() => all.events).toEqual([{ id: `${PATH}/3`, event: 'complete', data }]);
+
   await using later = await SseClient.open(`${server.http}${STREAM}/${PATH}?after_seq=2`);
   expect(await later.ended).toBe(true);
   expect(later.events.map(({ event, id }) => `${event} ${id}`)).toEqual(['log 3', 'complete 3']);
@@ -73,4 +78,5 @@ it('a session that is completed over HTTP ends for every viewer, those of now an
   expect(await goesOn.json()).toMatchObject({ status: 'active', exit_code: null, last_seq: 4 });
   expect(await complete({})).toMatchObject([200, { status: 'completed', exit_code: null, last_seq: 4 }]);
   expect(await reopened.ended).toBe(true);
+  await expect.poll(() => all.events.map(({ event }) => event)).toEqual(['complete', 'log', 'complete']);
 });

@@ -1,12 +1,12 @@
 import { type HttpServerOptions, type RunningHttpServer, startHttpServer } from '../../src/http/server.js';
-import type { SessionDirectory } from '../../src/http/sessions-routes.js';
+import type { SessionDoors } from '../../src/http/sessions-routes.js';
 import { silentLogger } from '../../src/telemetry/logger.js';
 import { Metrics } from '../../src/telemetry/metrics.js';
 import { MemoryLogs } from './memory-logs.js';
 
 async function* nothing(): AsyncGenerator<never, void> {}
 
-export const noSessions: SessionDirectory = {
+export const noSessions: SessionDoors = {
   summarize: () => Promise.resolve(null),
   completionOf: () => Promise.resolve(null),
   listSessions: nothing,

@@ -71,13 +71,14 @@ it('viewers of every kind see every line once and in order, and what they held i
     ['kind="sse"', 11],
     ['kind="websocket"', 10],
     ['kind="http"', 0],
+    ['kind="grpc"', 0],
   ]);
   expect((await metric(server.http, 'logweir_lines_delivered_total')).get('')).toBe(20 * 500 + 600);
   await Promise.all([...viewers, all].map((viewer) => viewer.close()));
   for (const { socket } of sockets) {
     socket.terminate();
   }
-  await expect.poll(async () => [...(await open()).values()]).toEqual([0, 0, 0]);
+  await expect.poll(async () => [...(await open()).values()]).toEqual([0, 0, 0, 0]);
   await expect.poll(() => openDescriptors(server.pid)).toBeLessThanOrEqual(descriptors + 1);
 });
 
@@ -159,7 +160,9 @@ it('thousands that come and go quickly leave nothing behind', async () => {
       }),
     ]);
   }
-  await expect.poll(async () => [...(await metric(server.http, 'logweir_viewers_open')).values()]).toEqual([0, 0, 0]);
+  await expect
+    .poll(async () => [...(await metric(server.http, 'logweir_viewers_open')).values()])
+    .toEqual([0, 0, 0, 0]);
   await expect.poll(() => openDescriptors(server.pid)).toBeLessThanOrEqual(descriptors + 1);
   expect(server.log()).not.toMatch(/"level":"(?:error|fatal|warn)"/);
 });

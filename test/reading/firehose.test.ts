@@ -18,12 +18,13 @@ function framesOf(session_id: string, count: number, filler = 100): { session_id
 async function takeUntil(
   events: AsyncGenerator<FirehoseEvent, void>,
   lastSeqs: Readonly<Record<string, number>>,
+  reachedBy: (event: FirehoseEvent) => number | null = () => null,
 ): Promise<FirehoseEvent[]> {
   const seen: FirehoseEvent[] = [];
   const due = new Map(Object.entries(lastSeqs));
   for await (const event of events) {
     seen.push(event);
-    const reached = event.kind === 'lines' ? event.lines.lastSeq : event.lastSeq;
+    const reached = reachedBy(event) ?? (event.kind === 'lines' ? event.lines.lastSeq : event.lastSeq);
     if (due.get(event.sessionId) === reached) {
       due.delete(event.sessionId);
     }
@@ -73,10 +74,62 @@ describe('all sessions at once', () => {
     const seen = await takeUntil(slow, { b: 30 });
     expect(seen).toEqual([{ kind: 'gap', sessionId: 'b', firstSeq: 1, lastSeq: 30 }]);
   });
+
+  it('end behind their last line, also for a consumer that reads them from the files', async () => {
+    await using live = await LiveCore.open(await root());
+    const fast = live.logs.watchAll({});
+    const slow = live.logs.watchAll({});
+    const begun = [fast.next(), slow.next()];
+    await expect.poll(() => live.hub.listeners).toBe(2);
+    await live.take(framesOf('a', 2));
+    await Promise.all(begun);
+    // Its end alone is missed, too.
+    await live.complete('a');
+    await live.take(framesOf('b', 30, 50_000));
+    await live.take(framesOf('again', 3));
+    await live.complete('b');
+    await live.complete('again');
+    // Opened again before anybody was told.
+    await live.take(framesOf('again', 1));
+    for (const events of [fast, slow]) {
+      const seen = await takeUntil(events, { a: 2, b: 31, again: 4 }, (event) =>
+        event.kind === 'end' && event.sessionId === 'b' ? 31 : null,
+      );
+      const ends = seen.filter(({ kind }) => kind === 'end');
+      expect(ends.map(({ sessionId }) => sessionId).toSorted()).toEqual(['a', 'b']);
+      expect(ends.find(({ sessionId }) => sessionId === 'b')).toEqual({
+        kind: 'end',
+        sessionId: 'b',
+        lastSeq: 30,
+        completion: { status: 'success', exitCode: 0, lastSeq: 30 },
+      });
+      const ofB = seen.filter(({ sessionId }) => sessionId === 'b');
+      expect(seqsIn(ofB)).toEqual(seqs(1, 30));
+      expect(ofB.at(-1)?.kind).toBe('end');
+      expect(seqsIn(seen.filter(({ sessionId }) => sessionId === 'again'))).toEqual([1, 2, 3, 4]);
+    }
+  });
+
+  it('end once for each time that they are completed, and not when lines above the end came before it', async () => {
+    await using live = await LiveCore.open(await root());
+    const events = live.logs.watchAll({});
+    const first = events.next();
+    await expect.poll(() => live.hub.listeners).toBe(1);
+    await live.take(framesOf('a', 1));
+    await first;
+    await live.complete('a');
+    expect((await events.next()).value).toMatchObject({ kind: 'end', lastSeq: 1 });
+    await live.take(framesOf('a', 2));
+    expect((await events.next()).value).toMatchObject({ kind: 'lines' });
+    live.hub.completed('a', { status: 'late', exitCode: null, lastSeq: 2 });
+    await live.complete('a');
+    const rest = await takeUntil(events, { a: 4 }, (event) => (event.kind === 'end' ? event.lastSeq + 1 : null));
+    expect(rest.flatMap((event) => (event.kind === 'end' ? [event.completion?.status] : []))).toEqual(['success']);
+  });
 });
 
 describe('the backlog of a consumer', () => {
-  it('is bounded in bytes, and past that two numbers for a session', () => {
+  it('is bounded in bytes, and past that two numbers and an end for a session', () => {
     const backlog = new FirehoseBacklog(10_000);
     const hub = new LiveHub();
     hub.listen(backlog);
@@ -93,8 +146,8 @@ describe('the backlog of a consumer', () => {
       write('a', seq);
     }
     expect(Object.fromEntries(backlog.missed)).toEqual({
-      a: { afterSeq: 4, throughSeq: 30 },
-      b: { afterSeq: 94, throughSeq: 98 },
+      a: { afterSeq: 4, throughSeq: 30, completion: null },
+      b: { afterSeq: 94, throughSeq: 98, completion: null },
     });
     expect(backlog.next()).toBeNull();
     write('c', 1);

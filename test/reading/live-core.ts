@@ -1,6 +1,6 @@
 /** The parts between the doors and the disk, as the service has them, over a real directory. */
 import { rm } from 'node:fs/promises';
-import { type Core, type CoreConfig, openCore, prepareDirectories } from '../../src/core.js';
+import { type Core, type CoreConfig, openCore } from '../../src/core.js';
 import { LiveHub } from '../../src/reading/live-hub.js';
 import type { Completion, LogEvent } from '../../src/reading/log-events.js';
 import { SessionLogSource } from '../../src/reading/session-log-source.js';
@@ -9,6 +9,7 @@ import { systemClock } from '../../src/segment/clock.js';
 import type { Files } from '../../src/segment/files.js';
 import { type Layout, layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { prepareDirectories } from '../../src/segment/prepare-directories.js';
 import { silentLogger } from '../../src/telemetry/logger.js';
 import { Metrics } from '../../src/telemetry/metrics.js';
 import { encodeFrame, type FrameFields } from '../support/frames.js';
@@ -120,7 +121,7 @@ export async function collect(
 }
 
 /** The lines of events as text, one each. */
-export function linesIn(events: readonly LogEvent[]): string[] {
+function linesIn(events: readonly LogEvent[]): string[] {
   const bytes = events.flatMap((event) => (event.kind === 'lines' ? [event.lines.bytes] : []));
   return Buffer.concat(bytes).toString().split('\n').slice(0, -1);
 }

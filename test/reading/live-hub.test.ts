@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LiveHub, type Watch } from '../../src/reading/live-hub.js';
+import type { LogLines } from '../../src/reading/log-events.js';
 import { storedLine } from './log-dir-fixture.js';
 
 function write(hub: LiveHub, session: string, seqs: readonly number[], fillerBytes = 100): void {
@@ -78,6 +79,38 @@ describe('the live hub', () => {
     expect(hub.heldBytes).toBeLessThanOrEqual(1 << 20);
     expect(lonely.take(20)).toBe('behind');
     expect(ranges(lonely, 35).at(-1)).toBeNull();
+  });
+
+  it('counts what doors make of the lines, for as long as it holds them', () => {
+    const hub = new LiveHub(1 << 20);
+    const watches = ['a', 'b'].map((session) => hub.watch(session));
+    for (const session of ['a', 'b']) {
+      for (let seq = 1; seq <= 4; seq++) {
+        write(hub, session, [seq], 100_000);
+      }
+    }
+    const written = hub.heldBytes;
+    expect(written).toBeGreaterThan(800_000);
+    const doubled = ({ bytes }: LogLines): Buffer => Buffer.alloc(2 * bytes.length);
+    const counted = (): number => 1;
+    const [first, other] = watches.map((watch) => watch.take(3) as LogLines);
+    first?.as(counted);
+    expect(hub.heldBytes).toBe(written);
+    first?.as(doubled);
+    first?.as(doubled);
+    expect(hub.heldBytes).toBe(written + 2 * (first?.bytes.length ?? 0));
+    // What there is no room for beside it goes.
+    other?.as(doubled);
+    expect(hub.heldBytes).toBeGreaterThan((1 << 20) - 101_000);
+    expect(hub.heldBytes).toBeLessThanOrEqual(1 << 20);
+    expect(watches.map((watch) => watch.take(0))).toEqual(['behind', 'behind']);
+
+    for (const watch of watches) {
+      watch[Symbol.dispose]();
+    }
+    expect(hub.heldBytes).toBe(0);
+    first?.as(({ bytes }) => Buffer.from(bytes));
+    expect(hub.heldBytes).toBe(0);
   });
 
   it('joins small writes for whoever is behind, and gives the same chunk to all who come to it', () => {

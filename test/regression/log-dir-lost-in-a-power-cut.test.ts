@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { prepareDirectories } from '../../src/core.js';
 import { layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { prepareDirectories } from '../../src/segment/prepare-directories.js';
 import { scriptedDisk } from '../support/scripted-disk.js';
 import { temporaryDirectory } from '../support/session-room.js';
 

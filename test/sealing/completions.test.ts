@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { type Core, openCore, prepareDirectories } from '../../src/core.js';
+import { type Core, openCore } from '../../src/core.js';
 import { systemClock } from '../../src/segment/clock.js';
 import type { Completion } from '../../src/segment/completion-record.js';
 import { layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { prepareDirectories } from '../../src/segment/prepare-directories.js';
 import { Metrics } from '../../src/telemetry/metrics.js';
 import { encodeFrame } from '../support/frames.js';
 import { temporaryDirectory } from '../support/session-room.js';

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Files } from '../../src/segment/files.js';
+import { FormatTooNew } from '../../src/segment/format-too-new.js';
 import { type Layout, segmentName, sessionDirectory } from '../../src/segment/layout.js';
 import type { Manifest } from '../../src/segment/manifest.js';
-import { ManifestTooNew } from '../../src/segment/manifest-store.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { Quarantine } from '../../src/segment/quarantine.js';
 import { Recovery } from '../../src/segment/recovery.js';
@@ -149,7 +149,7 @@ test('every bit of the newest manifest that flips leaves the session open, above
       }
     } catch (error) {
       // A 1 that became a 3, a 5 or a 9.
-      expect(error).toBeInstanceOf(ManifestTooNew);
+      expect(error).toBeInstanceOf(FormatTooNew);
       refused += 1;
     }
   }

@@ -1,8 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { Client, credentials, type Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-
-const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url));
+import { loggingProto } from './logging-proto.js';
 
 export interface CompletionFields {
   session_id?: string;
@@ -21,12 +18,7 @@ export class CompletingClient implements Disposable {
   readonly #method: Method;
 
   constructor(address: string) {
-    const definition = loadSync('services/logging/v1/logging.proto', {
-      includeDirs: [PROTOS],
-      keepCase: true,
-      longs: Number,
-      defaults: true,
-    });
+    const definition = loggingProto();
     const service = definition['logging.v1.LogService'] as unknown as Partial<Record<string, Method>>;
     const method = service['CompleteSession'];
     if (method === undefined) {

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import {
   type ClientDuplexStream,
   type ClientWritableStream,
@@ -7,10 +6,8 @@ import {
   type Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { encodeBatch, encodeFrame, type FrameFields } from './frames.js';
-
-const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url));
+import { loggingProto } from './logging-proto.js';
 
 export interface WriteLogResponse {
   frames_received: number;
@@ -80,12 +77,7 @@ export class LogClient implements Disposable {
   readonly #client: RawClient;
 
   constructor(address: string) {
-    const definition = loadSync('services/logging/v1/logging.proto', {
-      includeDirs: [PROTOS],
-      keepCase: true,
-      longs: Number,
-      defaults: true,
-    });
+    const definition = loggingProto();
     const service = definition['logging.v1.LogService'] as unknown as Record<string, object>;
     service['WriteLogBatches'] = { ...service['WriteLogBatches'], requestSerialize: (bytes: Buffer) => bytes };
     service['WriteLogStream'] = { ...service['WriteLogStream'], requestSerialize: (bytes: Buffer) => bytes };

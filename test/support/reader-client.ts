@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import {
   Client,
   type ClientReadableStream,
@@ -7,9 +6,7 @@ import {
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-
-const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url));
+import { loggingProto } from './logging-proto.js';
 
 export interface SessionInfo {
   session_id: string;
@@ -83,13 +80,7 @@ export class ReaderClient implements Disposable {
   readonly #methods: Record<string, MethodDefinition<object, object>>;
 
   constructor(address: string) {
-    const definition = loadSync('services/logging/v1/logging.proto', {
-      includeDirs: [PROTOS],
-      keepCase: true,
-      longs: Number,
-      defaults: true,
-      oneofs: true,
-    });
+    const definition = loggingProto({ oneofs: true });
     this.#methods = definition['logging.v1.LogReader'] as unknown as Record<string, MethodDefinition<object, object>>;
     this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   }

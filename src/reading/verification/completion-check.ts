@@ -7,8 +7,8 @@ import {
   readCompletion,
 } from '../../segment/completion-record.js';
 import type { Files } from '../../segment/files.js';
+import { FormatTooNew } from '../../segment/format-too-new.js';
 import type { Layout } from '../../segment/layout.js';
-import { ManifestTooNew } from '../../segment/manifest-store.js';
 import { isAbsent } from '../reading-error.js';
 import type { CompletenessFinding, IntegrityFinding } from './finding.js';
 
@@ -95,7 +95,7 @@ async function recordAt(
     }
     return record?.last_seq ?? null;
   } catch (error) {
-    if (error instanceof CompletionDamaged || error instanceof ManifestTooNew) {
+    if (error instanceof CompletionDamaged || error instanceof FormatTooNew) {
       return { problem: 'completion_invalid', message: `cannot be used: ${error.message}` };
     }
     const { code, syscall } = error as NodeJS.ErrnoException;

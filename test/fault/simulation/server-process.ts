@@ -1,5 +1,6 @@
-import { type Core, type CoreConfig, openCore, prepareDirectories } from '../../../src/core.js';
+import { type Core, type CoreConfig, openCore } from '../../../src/core.js';
 import { layoutOf } from '../../../src/segment/layout.js';
+import { prepareDirectories } from '../../../src/segment/prepare-directories.js';
 import { Recovery } from '../../../src/segment/recovery.js';
 import { Metrics } from '../../../src/telemetry/metrics.js';
 import type { Door } from './agent.js';
