@@ -25,16 +25,22 @@ export class Viewers {
     return this.#isDraining;
   }
 
-  /** It is forgotten when `peer` closes. @param socket that `peer` writes to, or `peer` itself */
+  /** It is forgotten when `peer` closes, at once when it has. @param socket that `peer` writes to, or `peer` itself */
   admit(kind: ViewerKind, peer: ServerResponse | Socket, socket: Socket): Viewer {
     const viewer = new Viewer(peer, socket, this.#metrics, this.#stallMs);
     this.#open.add(viewer);
     this.#metrics.viewersOpen.inc({ kind });
-    peer.once('close', () => {
+    const forget = (): void => {
       this.#open.delete(viewer);
       this.#metrics.viewersOpen.dec({ kind });
       viewer.leave();
-    });
+    };
+    if (peer.closed) {
+      // It left while its session was looked up: nothing will tell that again.
+      forget();
+    } else {
+      peer.once('close', forget);
+    }
     if (this.#isDraining) {
       viewer.dismiss();
     }
