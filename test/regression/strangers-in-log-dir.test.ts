@@ -9,7 +9,7 @@ import { startServer } from '../support/server-process.js';
 import { temporaryDirectory } from '../support/session-room.js';
 
 /** What may stand in place of a file. */
-const STRANGERS: readonly (readonly [string, (path: string) => Promise<void>])[] = [
+const STRANGERS: readonly (readonly [string, (path: string) => unknown])[] = [
   ['a directory', (path) => mkdir(path)],
   ['a pipe', (path) => execFileSync('mkfifo', [path])],
   ['a link', (path) => symlink('/etc/hostname', path)],
@@ -39,7 +39,9 @@ test.each(STRANGERS)(
     const headers = { 'content-type': 'application/json' };
     await fetch(`${server.http}/api/v1/sessions/a/complete`, { method: 'POST', headers, body: '{}' });
     const finished = join(directory.path, 'sessions', 'a');
-    await expect.poll(async () => (await readdir(finished).catch(() => [])).includes('completion.json')).toBe(true);
+    await expect
+      .poll(async () => (await readdir(finished).catch((): string[] => [])).includes('completion.json'))
+      .toBe(true);
 
     await make(join(directory.path, 'active', 'stranger.logtmp'));
     await make(join(finished, 'saved'));
