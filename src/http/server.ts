@@ -9,6 +9,7 @@ import { dispatch } from './dispatch.js';
 import { LogSockets } from './log-sockets.js';
 import { metricsRoute } from './metrics-route.js';
 import { probeRoutes, type Readiness } from './probes.js';
+import { RequestTurns } from './request-turns.js';
 import { Router } from './router.js';
 import { type SessionDoors, sessionsRoutes } from './sessions-routes.js';
 import { sseRoutes } from './sse-routes.js';
@@ -73,7 +74,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     },
     (request, response) => answer(request, response),
   );
-  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+  const turns = new RequestTurns();
+  const answer = (request: IncomingMessage, response: ServerResponse): void =>
+    turns.take(request, response, () => begin(request, response));
+  const begin = (request: IncomingMessage, response: ServerResponse): void => {
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Cache-Control', 'no-store');
     if (draining) {
@@ -85,7 +89,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     response.on('error', () => undefined);
     void dispatch(request, response, router, logger);
   };
-  server.on('upgrade', (request, socket: Socket, head) => void upgrade(request, socket, head, sockets, logger, answer));
+  server.on('upgrade', (request, socket: Socket, head) => {
+    if (turns.isBusy(socket)) {
+      // Another response is being written to it.
+      socket.destroy();
+      return;
+    }
+    void upgrade(request, socket, head, sockets, logger, answer);
+  });
   server.maxConnections = options.maxConnections;
   server.timeout = SOCKET_TIMEOUT_MS;
   server.on('clientError', refuseMalformed);

@@ -38,6 +38,11 @@ export async function downloadLogs(
   // An unknown session, and whatever else is wrong at the start, can still be answered with a status.
   const first = await events.next();
   response.writeHead(200, { 'Content-Type': 'application/x-ndjson; charset=utf-8', 'X-Accel-Buffering': 'no' });
+  if (request.method === 'HEAD') {
+    await events.return();
+    response.end();
+    return;
+  }
   const outcome = await deliver(behind(first, events), viewer, ndjson, logger);
   viewer.ending();
   if (outcome === 'error') {

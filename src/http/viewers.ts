@@ -28,8 +28,8 @@ export class Viewers {
   /** It is forgotten when `peer` closes; one that is gone already is not counted. @param socket that `peer` writes to, or `peer` itself */
   admit(kind: ViewerKind, peer: ServerResponse | Socket, socket: Socket): Viewer {
     const viewer = new Viewer(peer, socket, this.#metrics, this.#stallMs);
-    if (peer.destroyed) {
-      // It has closed already, and says so no more.
+    if (peer.destroyed || peer.closed) {
+      // It left while its session was looked up, and says so no more.
       viewer.leave();
       return viewer;
     }

@@ -5,6 +5,7 @@ import { type Layout, MANIFEST_SUFFIX, parseSegmentName, sessionName } from '../
 import type { Manifest } from '../segment/manifest.js';
 import { readManifest } from '../segment/manifest-store.js';
 import { isAbsent } from './reading-error.js';
+import { namesIn } from './snapshot.js';
 
 /** Where a segment stands among all: by seal, then session, then seq. Of two segments one comes first, whatever happens to others. */
 export interface SegmentPosition {
@@ -78,18 +79,6 @@ async function firstOf(files: Files, layout: Layout, query: SegmentQuery): Promi
     }
   }
   return found.toSorted(inOrder).slice(0, count);
-}
-
-/** What is no directory is nobody's session. */
-async function namesIn(files: Files, directory: string): Promise<string[]> {
-  try {
-    return await files.list(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') {
-      return [];
-    }
-    throw error;
-  }
 }
 
 function isWanted(position: SegmentPosition, { sealedAfterMs, after }: SegmentQuery): boolean {

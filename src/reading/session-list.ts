@@ -1,8 +1,11 @@
 /** What sessions there are and how far each has come, from names, sizes and a few bytes of each newest file. */
+
+import { NotALine } from '../frame/json-reader.js';
 import { type Completion, completionOf, newestCompletion, standingAt } from '../segment/completion-record.js';
 import type { Files, OpenFile } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout, sessionIdOfName, sessionName } from '../segment/layout.js';
 import { lineTime } from '../segment/line.js';
+import { isNotAFile } from '../segment/not-a-file.js';
 import { InflatedMembers } from './inflated-members.js';
 import type { LogLines } from './log-events.js';
 import { FileMoved, firstSeqOf, hasMoved, PlacedFiles } from './placed-files.js';
@@ -113,10 +116,14 @@ async function summarize(files: Files, name: string, snapshot: Snapshot): Promis
   if (firstSeq === null || lastSeq === undefined) {
     return null;
   }
+  const sessionId = sessionIdOfName(name) ?? (await storedSessionId(files, snapshot, newest));
+  if (sessionId === null) {
+    return null;
+  }
   const activeBytes = active === null ? 0 : (snapshot.active?.bytes ?? 0);
   const isSealing = segments.some((segment) => segment.state === 'sealing');
   return {
-    sessionId: sessionIdOfName(name) ?? (await storedSessionId(files, snapshot, newest)),
+    sessionId,
     firstSeq,
     lastSeq,
     segments: segments.length + (active === null ? 0 : 1),
@@ -139,23 +146,43 @@ async function lastTimeOf(files: Files, segment: SegmentFile): Promise<string> {
   if (manifest !== null) {
     return manifest.last_time;
   }
-  const last = segment.isGzip
-    ? null
-    : await withFile(files, segment.path, async (file) => lastLine(file, await file.size()));
+  const last = segment.isGzip ? null : await lastLineOf(files, segment.path);
   return last?.time ?? new Date(segment.sealedAtMs).toISOString();
 }
 
-/** A name that was too long for its id: the id stands in every line, and in the manifest. */
-async function storedSessionId(files: Files, snapshot: Snapshot, newest: SegmentFile | undefined): Promise<string> {
+/** Null when it is no file, or has none. */
+async function lastLineOf(files: Files, path: string): Promise<StoredPlace | null> {
+  try {
+    return await withFile(files, path, async (file) => lastLine(file, await file.size()));
+  } catch (error) {
+    if (isNotAFile(error)) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+/** A name that was too long for its id: the id stands in every line, and in the manifest. Null when these are damaged, which `verify` says. */
+async function storedSessionId(
+  files: Files,
+  snapshot: Snapshot,
+  newest: SegmentFile | undefined,
+): Promise<string | null> {
   const manifest = newest === undefined ? null : await manifestOf(files, newest);
   if (manifest !== null) {
     return manifest.session_id;
   }
-  for await (const { bytes } of firstLines(new PlacedFiles(files, new ReadPlaces(1)), snapshot, newest)) {
-    const line = JSON.parse(bytes.toString('utf8', 0, nextLine(bytes, 0))) as { session_id: string };
-    return line.session_id;
+  try {
+    for await (const { bytes } of firstLines(new PlacedFiles(files, new ReadPlaces(1)), snapshot, newest)) {
+      const line = JSON.parse(bytes.toString('utf8', 0, nextLine(bytes, 0))) as { session_id: string };
+      return line.session_id;
+    }
+  } catch (error) {
+    if (!(error instanceof NotALine || isNotAFile(error))) {
+      throw error;
+    }
   }
-  return '';
+  return null;
 }
 
 async function* firstLines(

@@ -11,6 +11,7 @@
 import { NotALine } from '../frame/json-reader.js';
 import type { Files } from '../segment/files.js';
 import { type Layout, sessionName } from '../segment/layout.js';
+import { isNotAFile } from '../segment/not-a-file.js';
 import { type Cursor, cursorAt, type GapEvent, type StoredEvent } from './cursor.js';
 import { GapFinder, type Hole } from './gap-finder.js';
 import { InflatedMembers } from './inflated-members.js';
@@ -167,7 +168,7 @@ export class SessionReader {
     try {
       yield* cursor.advance(segmentLines(place, segment, cursor.seq));
     } catch (error) {
-      throw error instanceof NotALine ? damaged(segment, error) : error;
+      throw error instanceof NotALine || isNotAFile(error) ? damaged(segment, error) : error;
     }
     if (cursor.seq < Math.min(segment.lastSeq, cursor.throughSeq)) {
       throw damaged(segment, new Error(`it ends at seq ${cursor.seq}`));

@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import type { Files } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout } from '../segment/layout.js';
+import { isNotAFile } from '../segment/not-a-file.js';
 import { firstSeqOf } from './placed-files.js';
 import { type SegmentFile, segmentsOf } from './plan.js';
 import { isAbsent } from './reading-error.js';
@@ -36,16 +37,28 @@ export interface Snapshot {
 export async function takeSnapshot(files: Files, layout: Layout, name: string): Promise<Snapshot | null> {
   const active = await activeFile(files, join(layout.active, name + ACTIVE_SUFFIX));
   const sealingDirectory = join(layout.sealing, name);
-  const sealing = segmentsOf(sealingDirectory, 'sealing', await files.list(sealingDirectory));
+  const sealing = segmentsOf(sealingDirectory, 'sealing', await namesIn(files, sealingDirectory));
   const finishedDirectory = join(layout.sessions, name);
-  const finished = segmentsOf(finishedDirectory, 'finished', await files.list(finishedDirectory));
+  const finished = segmentsOf(finishedDirectory, 'finished', await namesIn(files, finishedDirectory));
   const sealed = [...sealing, ...finished].filter(({ state }) => state !== 'removed');
   const stems = new Set(sealed.map(({ stem }) => stem));
   const removed = finished.filter(({ state, stem }) => state === 'removed' && !stems.has(stem));
   return active === null && sealed.length === 0 && removed.length === 0 ? null : { sealed, removed, active };
 }
 
-/** A link is nobody's session: recovery leaves it alone, too, and one of them must not hide all others. */
+/** What is no directory is nobody's session. */
+export async function namesIn(files: Files, directory: string): Promise<string[]> {
+  try {
+    return await files.list(directory);
+  } catch (error) {
+    if (isNotAFile(error)) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+/** What is no file is nobody's session: recovery leaves it alone, too, and one of them must not hide all others. */
 async function activeFile(files: Files, path: string): Promise<ActiveFile | null> {
   try {
     const file = await files.open(path, 'read');
@@ -57,7 +70,7 @@ async function activeFile(files: Files, path: string): Promise<ActiveFile | null
       await file.close();
     }
   } catch (error) {
-    if (isAbsent(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') {
+    if (isAbsent(error) || isNotAFile(error)) {
       return null;
     }
     throw error;

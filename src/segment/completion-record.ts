@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Files } from './files.js';
 import { FormatTooNew } from './format-too-new.js';
 import { type Layout, padSeq, sessionName } from './layout.js';
+import { isNotAFile } from './not-a-file.js';
 
 export const COMPLETION_FORMAT_VERSION = 1;
 
@@ -90,6 +91,9 @@ export async function readCompletion(files: Files, path: string, name: string): 
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       return null;
+    }
+    if (isNotAFile(error) || code === 'EFBIG') {
+      throw new CompletionDamaged('is no file of its size');
     }
     throw error;
   }

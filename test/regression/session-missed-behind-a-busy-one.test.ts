@@ -19,7 +19,7 @@ it('a session that was missed comes, however busy another one is', async () => {
     yield { kind: 'lines', lines: new LogLines(session, written, written, storedLine(session, written, '')) };
   }
   const stop = new AbortController();
-  const events = watchAll(hub, readUpTo, stop.signal);
+  const events = watchAll(hub, { readUpTo, isOver: () => Promise.resolve(true) }, stop.signal);
   const first = events.next();
   let busySeq = 1;
   write('busy', busySeq, '');
