@@ -30,6 +30,14 @@ export class Cursor {
     return this.#expected;
   }
 
+  /** Another one in the same place, that has to go to `throughSeq`. */
+  until(throughSeq: number): Cursor {
+    const cursor = new Cursor(this.seq, throughSeq);
+    cursor.isKnown = this.isKnown;
+    cursor.#expected = this.#expected;
+    return cursor;
+  }
+
   expect(segments: readonly SeqSpan[]): void {
     const spans = segments.map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq }));
     const older = this.#expected.filter(

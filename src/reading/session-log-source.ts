@@ -94,8 +94,8 @@ export class SessionLogSource implements LogSource {
       } else if (completion !== judged) {
         judged = completion;
         if (completion !== null && (await this.#isOver(sessionId, completion, watch.lastSeq, signal))) {
-          yield* this.#catchUp(sessionId, cursor, watch, signal);
-          yield* goneUpTo(completion.lastSeq, cursor);
+          // No further: lines that come now open it again, behind this end.
+          yield* this.#readUpTo(sessionId, completion.lastSeq, cursor.until(completion.lastSeq), signal);
           yield { kind: 'end', lastSeq: completion.lastSeq, completion };
           return;
         }
