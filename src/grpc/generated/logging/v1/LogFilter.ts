@@ -13,7 +13,7 @@ export interface LogFilter {
   'roles'?: (string)[];
   'user_ids'?: (string)[];
   /**
-   * In the content, case-insensitively.
+   * In the content, case-insensitively; at most 250 characters each.
    */
   'keywords'?: (string)[];
   /**
@@ -41,7 +41,7 @@ export interface LogFilter__Output {
   'roles': (string)[];
   'user_ids': (string)[];
   /**
-   * In the content, case-insensitively.
+   * In the content, case-insensitively; at most 250 characters each.
    */
   'keywords': (string)[];
   /**
