@@ -101,7 +101,13 @@ async function startLocked(
     summarize: (sessionId) => summarizeSession(core.files, layout, sessionId),
     completionOf: (sessionId) => core.completions.of(sessionId),
     listSessions: (prefix, afterName) => listSessions(core.files, layout, prefix, afterName),
-    listSegments: (query) => listSegments(core.files, layout, query),
+    listSegments: (query) =>
+      listSegments(core.files, layout, query, (path, error) => {
+        logger.warn(
+          { path, err: error },
+          "A manifest can't be read: its segment is left out of the list. `logweir verify` says more.",
+        );
+      }),
   };
   const { httpHost, httpPort } = config;
   const endpoint = { host: httpHost, port: httpPort, maxConnections: config.maxHttpConnections };

@@ -4,6 +4,8 @@ import type { Files } from '../segment/files.js';
 import { type Layout, MANIFEST_SUFFIX, parseSegmentName, sessionName } from '../segment/layout.js';
 import type { Manifest } from '../segment/manifest.js';
 import { readManifest } from '../segment/manifest-store.js';
+import { isNotAFile } from '../segment/not-a-file.js';
+import { isSystemError } from '../segment/storage-error.js';
 import { isAbsent } from './reading-error.js';
 import { namesIn } from './snapshot.js';
 
@@ -27,8 +29,12 @@ export interface SegmentQuery {
 
 export interface ListedSegment {
   readonly position: SegmentPosition;
-  readonly manifest: Manifest;
+  /** Null when it was gone by the time that it was read, or can't be read as one: who turns pages has to pass it by all the same. */
+  readonly manifest: Manifest | null;
 }
+
+/** Hears of a manifest that can't be read, whatever is asked: one of them must not hide all segments behind it. */
+export type OnUnreadable = (path: string, error: unknown) => void;
 
 interface Found extends SegmentPosition {
   readonly path: string;
@@ -38,8 +44,7 @@ interface Found extends SegmentPosition {
 const SLACK = 4;
 
 /**
- * The first `count` finished segments of a query, oldest seal first. One without a manifest is not finished yet; one whose manifest
- * is gone by the time that it is read is left out.
+ * The first `count` finished segments of a query, oldest seal first. One without a manifest is not finished yet.
  *
  * *Cost*: the name of every segment is looked at, whatever `count`; what is held at a time is the names of one session's and
  * `SLACK` times `count` others.
@@ -48,15 +53,25 @@ export async function* listSegments(
   files: Files,
   layout: Layout,
   query: SegmentQuery,
+  onUnreadable: OnUnreadable,
 ): AsyncGenerator<ListedSegment, void> {
   for (const { path, ...position } of await firstOf(files, layout, query)) {
-    try {
-      yield { position, manifest: await readManifest(files, path) };
-    } catch (error) {
-      if (!isAbsent(error)) {
-        throw error;
-      }
+    yield { position, manifest: await manifestAt(files, path, onUnreadable) };
+  }
+}
+
+/** @throws the error of the disk */
+async function manifestAt(files: Files, path: string, onUnreadable: OnUnreadable): Promise<Manifest | null> {
+  try {
+    return await readManifest(files, path);
+  } catch (error) {
+    if (isSystemError(error) && !isNotAFile(error) && !isAbsent(error)) {
+      throw error;
     }
+    if (!isAbsent(error)) {
+      onUnreadable(path, error);
+    }
+    return null;
   }
 }
 

@@ -80,14 +80,19 @@ export async function segmentsPage(
     count: size + 1,
   });
   const rows: Manifest[] = [];
+  let looked = 0;
   let bytes = 0;
   let nextToken = '';
   for await (const { position, manifest } of listed) {
-    bytes += Buffer.byteLength(JSON.stringify(manifest));
-    if (rows.length === size || (bytes > PAGE_BYTES_MAX && rows.length > 0)) {
+    bytes += manifest === null ? 0 : Buffer.byteLength(JSON.stringify(manifest));
+    // Those that were left out count: a page with fewer rows than it was asked for is not the last one for that.
+    if (looked === size || (bytes > PAGE_BYTES_MAX && rows.length > 0)) {
       return { rows, nextToken };
     }
-    rows.push(manifest);
+    if (manifest !== null) {
+      rows.push(manifest);
+    }
+    looked++;
     nextToken = pageToken([position.sealedAtMs, position.name, position.firstSeq]);
   }
   return { rows, nextToken: '' };

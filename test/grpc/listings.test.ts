@@ -173,6 +173,27 @@ describe('ListSegments', () => {
     expect(pages.map((page) => page.segments.length)).toEqual([2, 2, 1]);
   });
 
+  test('what can not be read hides no segment behind it, on whatever page it stands', async () => {
+    await using fixture = await LogDirFixture.create();
+    const directory = join(fixture.layout.sessions, 's');
+    await mkdir(directory, { recursive: true });
+    for (let seq = 1; seq <= 6; seq++) {
+      const { stem, manifest } = manifestOf('s', seq, '2026-11-21T10:00:00Z');
+      const path = join(directory, `${stem}.json`);
+      if (seq === 5) {
+        await mkdir(path);
+      } else {
+        const version = seq === 2 ? { format_version: 99 } : {};
+        await writeFile(path, seq === 3 ? '{"id":' : `${JSON.stringify({ ...manifest, ...version })}\n`);
+      }
+    }
+    await using service = await start(fixture.layout.root);
+    for (const page_size of [1, 2, 3, 100]) {
+      const pages = await service.reader.pages<Segments>('ListSegments', { page_size });
+      expect(pages.flatMap(segmentIdsOf)).toEqual(['s/1-1', 's/4-4', 's/6-6']);
+    }
+  });
+
   test('an unknown session is NOT_FOUND, one without a finished segment is not', async () => {
     await using directory = await temporaryDirectory();
     await using service = await start(directory.path);
