@@ -33,6 +33,7 @@ export class LookupFailed extends Error {
   constructor(cause: unknown) {
     super('what the session stored under the number of a repeated frame can not be read', { cause });
     this.name = 'LookupFailed';
-    this.byDisk = systemCode(cause) !== null;
+    // Also of what it calls damaged since something else stands where a file should: that can be put right under the agent.
+    this.byDisk = [cause, (cause as Error | null)?.cause].some((error) => systemCode(error) !== null);
   }
 }

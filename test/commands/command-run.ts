@@ -31,6 +31,12 @@ class CollectingStream extends PassThrough {
   }
 }
 
+/** What a terminal shows, but its colours: whether there are any depends on the environment of the tests (`CI`, `TERM`). */
+export function withoutColors(output: Buffer): string {
+  // oxlint-disable-next-line no-control-regex -- what colours are
+  return output.toString().replaceAll(/\u001b\[\d+m/g, '');
+}
+
 export class CommandRun {
   readonly stdin = new PassThrough();
   readonly stdout: CollectingStream;

@@ -6,7 +6,7 @@ import { registerLs } from '../../src/commands/ls.js';
 import { registerRun } from '../../src/commands/run.js';
 import { LogweirServer } from '../client/logweir-server.js';
 import { LogDirFixture, stemOf, storedLine } from '../reading/log-dir-fixture.js';
-import { CommandRun, type Outcome } from './command-run.js';
+import { CommandRun, type Outcome, withoutColors } from './command-run.js';
 
 const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
@@ -87,7 +87,7 @@ describe('logweir cat', () => {
     const content = '\u001b]0;title\u0007 \u009b2J \u202eabc\ttab';
     await writeLines(fixture, 's', [{ role: 'r\u001b[0m', content }]);
     const onTerminal = await logweir(fixture, ['cat', 's', '-o', 'text'], true);
-    expect(onTerminal.stdout.toString()).toBe(
+    expect(withoutColors(onTerminal.stdout)).toBe(
       '[2025-11-15 17:14:50] r\\e[0m \\e]0;title\\u{7} \\u{9b}2J \\u{202e}abc\ttab\n',
     );
     const elsewhere = await logweir(fixture, ['cat', 's', '-o', 'text']);
@@ -168,7 +168,7 @@ describe('logweir ls', () => {
       ].join('\n'),
     );
     const onTerminal = await logweir(fixture, ['ls', 'build'], true);
-    expect(onTerminal.stdout.toString().replaceAll(/\u001b\[\d+m/g, '')).toBe(
+    expect(withoutColors(onTerminal.stdout)).toBe(
       [
         'SESSION  FIRST   LAST  SEGMENTS     SIZE  LAST LINE            STATUS  EXIT',
         'build-2      5  1,500         1  1.6 MiB  2026-11-21 10:00:01  idle',

@@ -13,7 +13,7 @@ import { LogweirServer } from '../client/logweir-server.js';
 import * as wire from '../frame/wire-writer.js';
 import { encodeFrame } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
-import { CommandRun, type Outcome } from './command-run.js';
+import { CommandRun, type Outcome, withoutColors } from './command-run.js';
 
 const EXECUTABLE = fileURLToPath(new URL('../../dist/logweir.cjs', import.meta.url));
 const WAITING = { timeout: 30_000, interval: 5 };
@@ -164,7 +164,7 @@ describe('logweir tail', () => {
     await using server = await LogweirServer.start();
     await write(server, 's', [{ content: 'a\u001b[2J\n[2025-11-15 17:14:50] forged', role: 'r\u0007' }]);
     const outcome = await logweir(['tail', 's', '--server', server.address], new CommandRun({ isTerminal: true }));
-    expect(outcome.stdout.toString()).toBe(
+    expect(withoutColors(outcome.stdout)).toBe(
       '[2025-11-15 17:14:50] r\\u{7} a\\e[2J\n                      [2025-11-15 17:14:50] forged\n',
     );
   });
