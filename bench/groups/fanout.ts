@@ -65,7 +65,7 @@ async function audience(
       // The session has to be there, and every code path warm, before anything counts.
       const warmup = 2;
       await ask({ type: 'write', port: server.grpcPort, sessionId: LIVE, frames: warmup, framesPerSecond: 1000 });
-      await ask({ type: 'watch', ...doorOf(server, door), sessionIds: [LIVE], viewers, isHalfStalled: false });
+      await ask({ type: 'watch', ...doorOf(server, door), sessionIds: [LIVE], viewers, stalled: 0 });
       await new Promise((resolve) => setTimeout(resolve, settings.smoke ? 100 : 2000));
       const before = cpuSeconds(server.child.pid);
       const begun = performance.now();
@@ -88,7 +88,7 @@ async function audience(
   );
 }
 
-/** Ingest alone, the viewers alone over what it wrote, and both at once. */
+/** Ingest alone, the viewers alone over what it wrote, ingest beside viewers who take nothing, and beside half of them who do. */
 async function measureCost(bench: Bench): Promise<void> {
   const { settings } = bench;
   const viewers = settings.smoke ? SMOKE_VIEWERS : VIEWERS;
@@ -106,6 +106,7 @@ async function measureCost(bench: Bench): Promise<void> {
     load.kill();
   }
   for (const door of DOORS) {
+    bench.target({ group: GROUP, job, server: door }, 'stalledIngestCost', { atMost: INGEST_COST_MAX });
     bench.target({ group: GROUP, job, server: door }, 'viewedIngestCost', { atMost: INGEST_COST_MAX });
   }
 }
@@ -130,8 +131,8 @@ async function cost(
     await work();
     return cpuSeconds(server.child.pid) - before;
   };
-  const watch = (server: RunningServer, isHalfStalled: boolean): ViewerCommand => {
-    return { type: 'watch', ...doorOf(server, door), sessionIds: Object.keys(lastSeqs), viewers, isHalfStalled };
+  const watch = (server: RunningServer, stalled: number): ViewerCommand => {
+    return { type: 'watch', ...doorOf(server, door), sessionIds: Object.keys(lastSeqs), viewers, stalled };
   };
   const apart = await withServer(settings, async (server, logDir) => {
     const ingest = await spent(server, async () => {
@@ -140,18 +141,27 @@ async function cost(
     });
     const viewing = await withViewers(settings, (ask) =>
       spent(server, async () => {
-        await ask(watch(server, false));
+        await ask(watch(server, 0));
         await finished(ask, lastSeqs);
       }),
     );
     return { ingest, viewing };
   });
+  const besideStalled = await withServer(settings, (server, logDir) =>
+    withViewers(settings, (ask) =>
+      spent(server, async () => {
+        await ask(watch(server, viewers));
+        await replay(server);
+        await settle(server.child.pid, logDir);
+      }),
+    ),
+  );
   return withServer(settings, (server, logDir) =>
     withViewers(settings, async (ask) => {
       let framesPerSecond = 0;
       let lines = 0;
       const together = await spent(server, async () => {
-        await ask(watch(server, true));
+        await ask(watch(server, viewers / 2));
         const { wallSeconds } = await replay(server);
         framesPerSecond = plan.frames / wallSeconds;
         await ask({ type: 'wake' });
@@ -161,6 +171,7 @@ async function cost(
       return {
         framesPerSecond,
         linesDelivered: lines,
+        stalledIngestCost: besideStalled / Math.max(0.01, apart.ingest),
         viewedIngestCost: (together - apart.viewing) / Math.max(0.01, apart.ingest),
         cpuMicrosecondsPerLine: (1e6 * apart.viewing) / lines,
         serverCpuSeconds: together,

@@ -30,6 +30,8 @@ export const FIGURES = {
   reconnects: { title: 'reconnects', text: whole },
   /** CPU time of ingest with viewers, without what the same viewers cost without ingest, over ingest without viewers. */
   viewedIngestCost: { title: "CPU of ingest beyond the viewers' own", text: fixed(2, ' ×') },
+  /** CPU time of ingest while viewers are there who take nothing, over ingest without viewers. */
+  stalledIngestCost: { title: 'CPU of ingest beside viewers who all stall', text: fixed(2, ' ×') },
   syncsPerSecond: { title: 'fdatasync/s', text: whole },
   framesPerSync: { title: 'frames/fdatasync', text: fixed(1, '') },
   storedShare: { title: 'stored/raw', text: fixed(3, '') },

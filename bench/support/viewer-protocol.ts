@@ -5,14 +5,14 @@ export const DOORS = ['sse', 'grpc'] as const;
 export type Door = (typeof DOORS)[number];
 
 export type ViewerCommand =
-  /** Opens viewers, in turn of each session from its first line on; half of them may read nothing until they are woken. */
+  /** Opens viewers, in turn of each session from its first line on; the last ones of them read nothing until they are woken. */
   | {
       readonly type: 'watch';
       readonly door: Door;
       readonly port: number;
       readonly sessionIds: readonly string[];
       readonly viewers: number;
-      readonly isHalfStalled: boolean;
+      readonly stalled: number;
     }
   /** Writes lines that say when they were sent, acknowledged ones, so many a second. */
   | {

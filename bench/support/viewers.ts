@@ -16,10 +16,10 @@ const latencies = createHistogram();
 const { WriteLogBatches } = loadLogService<LiveFrame>({ longs: Number, defaults: true });
 let viewers: Viewer[] = [];
 
-function watch({ door, port, sessionIds, viewers: count, isHalfStalled }: ViewerCommand & { type: 'watch' }): void {
+function watch({ door, port, sessionIds, viewers: count, stalled }: ViewerCommand & { type: 'watch' }): void {
   viewers = Array.from({ length: count }, (_, at) => {
     const sessionId = sessionIds[at % sessionIds.length] ?? '';
-    return new Viewer({ door, port, sessionId, latencies }, isHalfStalled && at >= count / 2);
+    return new Viewer({ door, port, sessionId, latencies }, at >= count - stalled);
   });
 }
 
