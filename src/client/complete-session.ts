@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { LogConnection } from './log-connection.js';
 import { retryAfterMs } from './retry-info.js';
+import { doesNotKnow } from './server-sentences.js';
 import { codeOf, saidIn, sentenceOf, WriteError } from './write-error.js';
 
 export interface SessionCompletion {
@@ -63,10 +64,8 @@ function completionError(error: ServiceError, server: string): WriteError {
     case status.INVALID_ARGUMENT:
     case status.FAILED_PRECONDITION:
       return new WriteError('REQUEST_REFUSED', `logweir refused it: ${said}`, at);
-    case status.UNIMPLEMENTED: {
-      const sentence = `the server at ${server} does not know logging.v1.LogService/CompleteSession: is it a logweir, and a current one?`;
-      return new WriteError('NOT_LOGWEIR', sentence, at);
-    }
+    case status.UNIMPLEMENTED:
+      return new WriteError('NOT_LOGWEIR', doesNotKnow(server, 'logging.v1.LogService/CompleteSession'), at);
     case status.RESOURCE_EXHAUSTED:
       return new WriteError('OVERLOADED', `logweir at ${server} cannot complete a session now: ${said}`, at);
     default: {

@@ -1,6 +1,7 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { isBrokenConnection } from './channel.js';
 import { retryAfterMs } from './retry-info.js';
+import { cannotReach, connectionBroke, deniedAccess, doesNotKnow, NO_REASON, reasonIn } from './server-sentences.js';
 
 /** Why a session could not be read: a closed set, so that a program can decide without reading sentences. */
 export type ReadErrorCode =
@@ -38,7 +39,7 @@ export class ReadError extends Error {
 
   /** @param advice what to look at: see whyUnreachable */
   static unreachable(server: string, advice: string, cause?: unknown): ReadError {
-    return new ReadError('UNREACHABLE', `cannot reach logweir at ${server}: ${advice}`, cause);
+    return new ReadError('UNREACHABLE', cannotReach(server, advice), cause);
   }
 
   /** Translates the status that a call about a session ended with. */
@@ -77,10 +78,10 @@ function codeOf(error: ServiceError): ReadErrorCode {
 }
 
 function sentenceOf(code: ReadErrorCode, details: string, server: string, sessionId: string): string {
-  const said = details.replace(/\s+/g, ' ').replace(/\.$/, '').trim() || 'no reason given';
+  const said = reasonIn(details) || NO_REASON;
   switch (code) {
     case 'CONNECTION_LOST':
-      return `the connection to logweir at ${server} broke`;
+      return connectionBroke(server);
     case 'UNAVAILABLE':
       return `the server at ${server} says: ${said}`;
     case 'UNKNOWN_SESSION':
@@ -88,9 +89,9 @@ function sentenceOf(code: ReadErrorCode, details: string, server: string, sessio
     case 'INVALID_REQUEST':
       return `logweir refused the request: ${said}`;
     case 'DENIED':
-      return `logweir at ${server} denied access: ${said}`;
+      return deniedAccess(server, said);
     case 'NOT_LOGWEIR':
-      return `the server at ${server} does not know logging.v1.LogReader: is it a logweir, and a current one?`;
+      return doesNotKnow(server, 'logging.v1.LogReader');
     case 'CANCELLED':
       return 'the reading was cancelled';
     default:

@@ -1,6 +1,7 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { isBrokenConnection } from './channel.js';
 import { retryAfterMs } from './retry-info.js';
+import { cannotReach, connectionBroke, deniedAccess, doesNotKnow, NO_REASON, reasonIn } from './server-sentences.js';
 
 /** Why frames could not be stored: a closed set, so that a program can decide without reading sentences. */
 export type WriteErrorCode =
@@ -64,7 +65,7 @@ export class WriteError extends Error {
 
   /** @param advice what to look at: see whyUnreachable */
   static unreachable(server: string, advice: string, cause?: unknown): WriteError {
-    return new WriteError('UNREACHABLE', `cannot reach logweir at ${server}: ${advice}`, { cause });
+    return new WriteError('UNREACHABLE', cannotReach(server, advice), { cause });
   }
 
   /** Frames were given up although the server is back. */
@@ -115,21 +116,21 @@ export function codeOf(error: ServiceError): WriteErrorCode {
 
 /** What the server said, for the middle of a sentence. */
 export function saidIn(details: string): string {
-  return details.replace(/\s+/g, ' ').replace(/\.$/, '').trim().replace(FRAMES_IN_DOUBT, '') || 'no reason given';
+  return reasonIn(details).replace(FRAMES_IN_DOUBT, '') || NO_REASON;
 }
 
 export function sentenceOf(code: WriteErrorCode, details: string, server: string): string {
   const said = saidIn(details);
   switch (code) {
     case 'CONNECTION_LOST':
-      return `the connection to logweir at ${server} broke`;
+      return connectionBroke(server);
     case 'FRAME_REFUSED':
     case 'CONFLICT':
       return `logweir refused a frame: ${said.replace(BATCH_POSITION, '')}`;
     case 'DENIED':
-      return `logweir at ${server} denied access: ${said}`;
+      return deniedAccess(server, said);
     case 'NOT_LOGWEIR':
-      return `the server at ${server} does not know logging.v1.LogService/WriteLogBatches: is it a logweir, and a current one?`;
+      return doesNotKnow(server, 'logging.v1.LogService/WriteLogBatches');
     case 'CANCELLED':
       return 'the stream was cancelled';
     case 'TIMED_OUT':

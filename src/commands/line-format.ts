@@ -1,6 +1,6 @@
 /** How stored lines are printed. */
 import pc from 'picocolors';
-import { nextLine } from '../reading/stored-line.js';
+import { type StoredFrame, splitLines } from '../reading/parsed-lines.js';
 import type { OutputStream } from './command-io.js';
 import { printable, printableLines } from './printable.js';
 
@@ -12,15 +12,6 @@ export const FORMATS_HELP = `Formats:
   text   [2025-11-15 17:14:50] role content, times in UTC; on a terminal control characters are made visible, and roles
          and levels have colours (not with NO_COLOR)
   raw    the contents, one after the other: after \`logweir run\`, exactly what the command printed (if it was UTF-8)`;
-
-/** A stored line, as far as people look at it. */
-export interface StoredLine {
-  readonly time: string;
-  readonly user_id?: string;
-  readonly role?: string;
-  readonly content?: string;
-  readonly metadata?: { readonly level?: unknown };
-}
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -41,21 +32,13 @@ export function colorsOf(out: OutputStream): Colors {
   return pc.createColors(out.isTTY === true && pc.isColorSupported);
 }
 
-export function parseLines(lines: Buffer): StoredLine[] {
-  const parsed: StoredLine[] = [];
-  for (let start = 0; start < lines.length; ) {
-    const end = nextLine(lines, start);
-    parsed.push(JSON.parse(lines.toString('utf8', start, end)) as StoredLine);
-    start = end;
-  }
-  return parsed;
+function mapLines(lines: Buffer, format: (line: StoredFrame) => string): string {
+  return splitLines(lines)
+    .map(({ frame }) => format(frame))
+    .join('');
 }
 
-function mapLines(lines: Buffer, format: (line: StoredLine) => string): string {
-  return parseLines(lines).map(format).join('');
-}
-
-function textLine(line: StoredLine, isTerminal: boolean, colors: Colors): string {
+function textLine(line: StoredFrame, isTerminal: boolean, colors: Colors): string {
   const stamp = `[${line.time.slice(0, 19).replace('T', ' ')}] `;
   const role = line.role === undefined ? '' : `${colorOfRole(line.role, colors)(printable(line.role))} `;
   // The terminator that `logweir run` keeps is this line's own end; further lines are indented, so that no content can

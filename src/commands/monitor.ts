@@ -1,10 +1,11 @@
 /** `logweir monitor`: one session for eyes: a banner, its recent lines, what is written from then on, and how it ended. */
 import { type Command, Option } from 'commander';
 import { isCompleted, type TailEvent } from '../client/tail-event.js';
+import { splitLines } from '../reading/parsed-lines.js';
 import type { CommandIo } from './command-io.js';
 import { addFilterOptions, FILTER_HELP, type FilterOptions, filterOf } from './filter-options.js';
 import { keyPress } from './key-press.js';
-import { colorsOf, parseLines } from './line-format.js';
+import { colorsOf } from './line-format.js';
 import { writeOut } from './log-dir.js';
 import { parseLineCount } from './option-values.js';
 import { endClause, printEvents } from './print-events.js';
@@ -89,7 +90,7 @@ async function userOf(logs: SessionLogs, sessionId: string, signal: AbortSignal)
   let user: string | null = null;
   for await (const event of logs.read({ sessionId, tail: 1 }, signal)) {
     if (event.kind === 'lines') {
-      user = parseLines(event.bytes).at(-1)?.user_id ?? null;
+      user = splitLines(event.bytes).at(-1)?.frame.user_id ?? null;
     }
   }
   return user;

@@ -66,7 +66,8 @@ function newlyShared(): Shared {
   return { parsed: null };
 }
 
-function splitLines(bytes: Buffer): readonly ParsedLine[] {
+/** @param bytes whole lines */
+export function splitLines(bytes: Buffer): readonly ParsedLine[] {
   const lines: ParsedLine[] = [];
   for (let start = 0; start < bytes.length; ) {
     const end = nextLine(bytes, start);
