@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../../src/session/buffer-pool.js';
 
-const FREE_BYTES_MAX = 64 * 1024;
+const REST_BYTES = 64 * 1024;
 
 describe('the pool of buffers', () => {
   it('gives out again what it was given, of the capacity that is asked for', () => {
-    const pool = new BufferPool(FREE_BYTES_MAX);
+    const pool = new BufferPool(REST_BYTES);
     const small = pool.take();
     const large = pool.take(10_000);
     const memory = [small.bytes, large.bytes];
@@ -18,7 +18,7 @@ describe('the pool of buffers', () => {
   });
 
   it('keeps the memory that a growing buffer leaves, and nothing of its content is lost', () => {
-    const pool = new BufferPool(FREE_BYTES_MAX);
+    const pool = new BufferPool(REST_BYTES);
     const buffer = pool.take();
     const left = buffer.bytes;
     buffer.bytes.write('a line');
@@ -31,13 +31,43 @@ describe('the pool of buffers', () => {
     expect([next.bytes, next.view.buffer, next.length]).toEqual([left, left.buffer, 0]);
   });
 
-  it('holds no more than its bound, and nothing that a burst made large', () => {
-    const pool = new BufferPool(FREE_BYTES_MAX);
-    const buffers = Array.from({ length: 40 }, () => pool.take());
+  it('keeps for some seconds as much as was in use at once, whatever the capacities, then what it rests on', () => {
+    const pool = new BufferPool(REST_BYTES);
+    pool.sweep(0);
+    const buffers = Array.from({ length: 40 }, () => pool.take(16_384));
     for (const buffer of buffers) {
       pool.give(buffer);
     }
-    expect(pool.freeBytes).toBe(FREE_BYTES_MAX);
+    expect(pool.freeBytes).toBe(40 * 16_384);
+    // A burst of other capacities takes the place of what nobody takes.
+    const others = Array.from({ length: 20 }, () => pool.take(32_768));
+    expect(pool.freeBytes).toBe(REST_BYTES);
+    for (const buffer of others) {
+      pool.give(buffer);
+    }
+    const kept = REST_BYTES + 40 * 16_384;
+    pool.sweep(1999);
+    pool.sweep(2000);
+    expect(pool.freeBytes).toBe(kept);
+    pool.sweep(4000);
+    expect(pool.freeBytes).toBe(REST_BYTES);
+  });
+
+  it('makes no buffer for a load that goes on as before', () => {
+    const pool = new BufferPool(0);
+    const memory = new Set<Buffer>();
+    for (let second = 0; second < 20; second++) {
+      pool.sweep(second * 1000);
+      const buffers = Array.from({ length: 8 }, () => pool.take(65_536));
+      for (const buffer of buffers) {
+        memory.add(buffer.bytes);
+        pool.give(buffer);
+      }
+    }
+    expect(memory.size).toBe(8);
+  });
+
+  it('keeps nothing that a burst made large', () => {
     const roomy = new BufferPool(16 * 1024 * 1024);
     const burst = roomy.take();
     burst.reserve(0, 1024 * 1024 + 1);
