@@ -13,8 +13,6 @@ interface Queued {
   frames: number;
 }
 
-/** Past this a session is synced though nobody waits: unsynced lines are kept in memory. */
-export const UNSYNCED_BYTES_MAX = 2 * 1024 * 1024;
 const JOINED_BYTES_MAX = 16 * 1024;
 
 /** What has to be done next, in order. */

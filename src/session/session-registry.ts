@@ -128,7 +128,7 @@ export class SessionRegistry {
     const { clock, fsync } = this.#context;
     this.#stopTimers.push(clock.every(SWEEP_INTERVAL_MS, () => this.sweep()));
     if (fsync === 'ack') {
-      this.#stopTimers.push(clock.every(flushIntervalMs, () => this.#syncUnsynced()));
+      this.#stopTimers.push(clock.every(flushIntervalMs, () => this.#context.unsynced.syncAll()));
     }
   }
 
@@ -141,6 +141,7 @@ export class SessionRegistry {
       }
     }
     this.#context.lookups.sweep(nowMs);
+    this.#context.buffers.sweep(nowMs);
   }
 
   /**
@@ -164,12 +165,6 @@ export class SessionRegistry {
     await Promise.all([...this.#index].map(drainOne));
     await this.#context.lookups.closeAll();
     return failed;
-  }
-
-  #syncUnsynced(): void {
-    for (const loop of this.#context.unsynced) {
-      loop.syncInBackground();
-    }
   }
 
   async #make(sessionId: string): Promise<SessionWriter> {

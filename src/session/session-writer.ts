@@ -8,6 +8,7 @@ import { type AppendOutcome, DUPLICATE, STORED } from './append-outcome.js';
 import type { Batch, BatchSource, SegmentTally } from './pending-lines.js';
 import { ProducerMarks } from './producer-marks.js';
 import { dueByTime, fits } from './rotation-policy.js';
+import type { Touched } from './touched-sessions.js';
 import { type NumberedLog, UsedNumbers } from './used-numbers.js';
 import { WriteLoop } from './write-loop.js';
 import type { SessionHistory, WriterContext } from './writer-context.js';
@@ -31,6 +32,8 @@ export class SessionWriter implements BatchSource, NumberedLog {
   retired = false;
   /** Set by whoever brings frames. */
   flow: object = this;
+  /** Of the stream that touched it last. */
+  lastTouched: Touched | null = null;
 
   readonly #context: WriterContext;
   /** The id as it stands in lines. */

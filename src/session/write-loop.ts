@@ -1,7 +1,7 @@
 import { type SegmentContent, SyncFailed } from '../segment/active-segment.js';
 import { lineSeq } from '../segment/line.js';
 import type { StorageError } from '../segment/storage-error.js';
-import { BatchQueue, UNSYNCED_BYTES_MAX } from './batch-queue.js';
+import { BatchQueue } from './batch-queue.js';
 import { GATHER_BYTES } from './gathering.js';
 import { LoopHealth } from './loop-health.js';
 import type { OpenFileOwner } from './open-files.js';
@@ -210,9 +210,8 @@ export class WriteLoop implements OpenFileOwner {
   }
 
   async #syncIfDue(): Promise<void> {
-    const { fsync, unsynced, clock, events, admission } = this.#context;
-    const asked = this.#syncDue || this.#progress.isAwaited;
-    const due = asked || admission.over || this.#queue.unsyncedBytes >= UNSYNCED_BYTES_MAX;
+    const { fsync, unsynced, clock, events } = this.#context;
+    const due = this.#syncDue || this.#progress.isAwaited || unsynced.isDue(this.#queue.unsyncedBytes);
     this.#syncDue = false;
     if (fsync === 'never' || !this.#segment.unsynced) {
       this.#reached();

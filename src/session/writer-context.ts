@@ -13,7 +13,7 @@ import type { LoopHealth } from './loop-health.js';
 import type { OpenFiles } from './open-files.js';
 import type { RotationLimits } from './rotation-policy.js';
 import type { StoredLookups } from './stored-lookups.js';
-import type { WriteLoop } from './write-loop.js';
+import type { UnsyncedLoops } from './unsynced-loops.js';
 
 /** What all writers share. */
 export interface WriterContext {
@@ -31,8 +31,7 @@ export interface WriterContext {
   readonly syncLane: Lane;
   readonly limits: RotationLimits;
   readonly fsync: 'ack' | 'never';
-  /** Loops with written bytes that nobody asked to sync yet. */
-  readonly unsynced: Set<WriteLoop>;
+  readonly unsynced: UnsyncedLoops;
   /** Of the sessions that can't store at the moment. */
   readonly failing: Set<LoopHealth>;
   readonly counts: WriteCounts;
