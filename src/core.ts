@@ -57,6 +57,8 @@ export interface CoreParts {
   readonly readLines?: ReadLines;
   /** From 0 to below 1, instead of Math.random, for a simulation. */
   readonly random?: () => number;
+  /** How much of the time since the last call the event loop was busy, 0 to 1; without it, never. */
+  readonly busyShare?: () => number;
 }
 
 /** Everything between the doors and the disk: sessions, the sealing of their segments, the announcing of those. */
@@ -138,6 +140,7 @@ export async function openCore(config: CoreConfig, parts: CoreParts): Promise<Co
       sealed: (segment) => pipeline.accept(segment),
       written: (sessionId, bytes, from, to) => hub.written(sessionId, bytes, from, to),
     }),
+    busyShare: parts.busyShare ?? (() => 0),
     readLines: parts.readLines ?? ((sessionId, afterSeq) => lookups.linesIfAny(sessionId, afterSeq)),
     findHistory: (sessionId) =>
       findHistory(sessionId, pipeline, histories).catch((error: unknown) => {

@@ -20,6 +20,7 @@ import { prepareDirectories } from './segment/prepare-directories.js';
 import { EXIT_CONFIGURATION, listenError, recoveryError, StartError } from './start-error.js';
 import { systemReason } from './system-reason.js';
 import type { Logger } from './telemetry/logger.js';
+import { loopBusyShare } from './telemetry/loop-load.js';
 import { Metrics } from './telemetry/metrics.js';
 
 export interface ServiceParts {
@@ -73,7 +74,14 @@ async function startLocked(
   const { logger, files, clock, version } = parts;
   const metrics = new Metrics({ version });
   const publisher = createPublisher(config, parts);
-  const core = await openCore(config, { logger, metrics, files, clock, publisher }).catch((error: unknown) => {
+  const core = await openCore(config, {
+    logger,
+    metrics,
+    files,
+    clock,
+    publisher,
+    busyShare: loopBusyShare(),
+  }).catch((error: unknown) => {
     throw error instanceof FormatTooNew
       ? new StartError(error.message, EXIT_CONFIGURATION, error)
       : recoveryError(layout.root, error);

@@ -10,15 +10,17 @@ import { type Clock, systemClock } from '../segment/clock.js';
  * is the group commit: nothing sleeps, and batches grow with the load by themselves.
  */
 export class Lane {
-  readonly #placesMax: number;
+  readonly #places: (waiting: number) => number;
   readonly #clock: Clock;
   #taken = 0;
+  #waiting = 0;
   #scheduled = false;
   /** Those with work, the one whose turn is next first. */
   readonly #flows = new Map<object, Line>();
 
-  constructor(placesMax: number, clock: Clock = systemClock) {
-    this.#placesMax = placesMax;
+  /** @param places how many work at once when so many wait, at least 1 */
+  constructor(places: number | ((waiting: number) => number), clock: Clock = systemClock) {
+    this.#places = typeof places === 'number' ? () => places : places;
     this.#clock = clock;
   }
 
@@ -30,7 +32,8 @@ export class Lane {
     } else {
       line.push(work);
     }
-    if (!this.#scheduled && this.#taken < this.#placesMax) {
+    this.#waiting++;
+    if (!this.#scheduled && this.#taken < this.#places(this.#waiting)) {
       this.#scheduled = true;
       this.#clock.soon(() => {
         this.#scheduled = false;
@@ -41,7 +44,7 @@ export class Lane {
 
   #fill(): void {
     for (const [flow, line] of this.#flows) {
-      if (this.#taken >= this.#placesMax) {
+      if (this.#taken >= this.#places(this.#waiting)) {
         return;
       }
       // Behind all others, where this loop comes to it again.
@@ -51,6 +54,7 @@ export class Lane {
         this.#flows.set(flow, line);
       }
       this.#taken++;
+      this.#waiting--;
       void this.#run(work);
     }
   }

@@ -142,6 +142,7 @@ export class SessionRegistry {
     }
     this.#context.lookups.sweep(nowMs);
     this.#context.buffers.sweep(nowMs);
+    this.#context.writePlaces.sample();
   }
 
   /**

@@ -14,13 +14,10 @@ import type { RotationLimits } from './rotation-policy.js';
 import { type FindHistory, SessionRegistry } from './session-registry.js';
 import { type ReadLines, StoredLookups } from './stored-lookups.js';
 import { UnsyncedLoops } from './unsynced-loops.js';
+import { WritePlaces } from './write-places.js';
 import type { WriteCounts, WriterContext, WriterEvents } from './writer-context.js';
 
-/**
- * Sessions written at once, and synced at once with nobody waiting. Each holds one thread of the pool at a time; together they
- * leave some of its 16 to everything else.
- */
-const WRITE_PLACES = 8;
+/** Sessions synced at once with nobody waiting. */
 const SYNC_PLACES = 4;
 const BUFFER_REST_BYTES = 8 * 1024 * 1024;
 /** Past this, whoever holds its share of it syncs though nobody waits: at 1,000 sessions lines of a second are 80 MB. */
@@ -40,6 +37,8 @@ export interface SessionsOptions {
   readonly counts: WriteCounts & IntakeCounts;
   readonly events: WriterEvents;
   readonly findHistory: FindHistory;
+  /** How much of the time since the last call the event loop was busy, 0 to 1. */
+  readonly busyShare: () => number;
   /** Tells a repeated frame from another one under its number. */
   readonly readLines: ReadLines;
 }
@@ -54,6 +53,7 @@ export class Sessions {
     const { files, clock, layout, limits, fsync, counts, events } = options;
     this.#options = options;
     const admission = new Admission(options.maxQueueBytes, clock);
+    const writePlaces = new WritePlaces(options.busyShare);
     this.#context = {
       files,
       clock,
@@ -69,7 +69,8 @@ export class Sessions {
       openFiles: new OpenFiles(options.maxOpenFiles),
       lookups: new StoredLookups(options.readLines, clock),
       gathering: new Gathering(clock),
-      writeLane: new Lane(WRITE_PLACES, clock),
+      writePlaces,
+      writeLane: new Lane((waiting) => writePlaces.places(waiting), clock),
       syncLane: new Lane(SYNC_PLACES, clock),
       unsynced: new UnsyncedLoops(admission, HELD_BYTES_MAX),
       failing: new Set(),

@@ -14,6 +14,7 @@ import type { OpenFiles } from './open-files.js';
 import type { RotationLimits } from './rotation-policy.js';
 import type { StoredLookups } from './stored-lookups.js';
 import type { UnsyncedLoops } from './unsynced-loops.js';
+import type { WritePlaces } from './write-places.js';
 
 /** What all writers share. */
 export interface WriterContext {
@@ -27,6 +28,7 @@ export interface WriterContext {
   readonly openFiles: OpenFiles;
   readonly lookups: StoredLookups;
   readonly gathering: Gathering;
+  readonly writePlaces: WritePlaces;
   readonly writeLane: Lane;
   readonly syncLane: Lane;
   readonly limits: RotationLimits;

@@ -90,6 +90,7 @@ export async function openSessionRoom(root: string, options: SessionRoomOptions 
       recovered: () => undefined,
     },
     findHistory,
+    busyShare: options.busyShare ?? (() => 0),
     readLines: (sessionId, afterSeq) => new SessionReader(files, layout).linesIfAny(sessionId, afterSeq),
   });
   const recovered = await new Recovery(files, layout, () => undefined).run();
