@@ -11,7 +11,7 @@ import { PeerCheck, type PeerRecord } from './peer-check.js';
 import { type RunningPeer, startPeer } from './peer-servers.js';
 import { bytesWritten } from './process-figures.js';
 import { loadLogService } from './repository.js';
-import { inLogDir, orLastWords, settle, watch } from './server-run.js';
+import { inLogDirKept, orLastWords, settle, watch } from './server-run.js';
 import type { BenchSettings } from './settings.js';
 
 /** rsyslog says nothing when it is done: its files have not grown for so long. */
@@ -34,7 +34,7 @@ export interface PeerJob {
 /** @throws when a frame is not stored once, in order */
 export async function runPeer(settings: BenchSettings, load: Load, job: PeerJob): Promise<Figures> {
   const { peer, warmup, measured, inFlight } = job;
-  return inLogDir(settings, async (directory) => {
+  return inLogDirKept(settings, async (directory) => {
     const running = await startPeer(peer, directory, settings.pinning?.server ?? null);
     return orLastWords(peer, running, async () => {
       const { port, child } = running;

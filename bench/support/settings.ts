@@ -61,7 +61,7 @@ export function readSettings(args: readonly string[]): BenchSettings {
   return {
     groups: positionals,
     frames: count('frames', values.frames ?? (smoke ? String(SMOKE_FRAMES) : '1000000')),
-    warmupFrames: count('warmup', values.warmup ?? (smoke ? '100' : '50000')),
+    warmupFrames: count('warmup', values.warmup ?? (smoke ? '100' : '500000')),
     sessions: values.sessions?.split(',').map((text) => count('sessions', text)) ?? null,
     streams: count('streams', values.streams),
     connections: count('connections', values.connections),
