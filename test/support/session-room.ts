@@ -41,6 +41,7 @@ export interface SessionRoomOptions {
   fsync?: 'ack' | 'never';
   maxOpenFiles?: number;
   maxQueueBytes?: number;
+  busyShare?: () => number;
   maxSessionQueueBytes?: number;
   onDurable?: (seconds: number) => void;
 }
