@@ -88,7 +88,7 @@ async function audience(
   );
 }
 
-/** Ingest alone, the viewers alone over what it wrote, ingest beside viewers who take nothing, and beside half of them who do. */
+/** Ingest alone, beside viewers who take nothing, and beside half of them who take everything; and those alone. */
 async function measureCost(bench: Bench): Promise<void> {
   const { settings } = bench;
   const viewers = settings.smoke ? SMOKE_VIEWERS : VIEWERS;
@@ -99,7 +99,7 @@ async function measureCost(bench: Bench): Promise<void> {
     await load.prepare(plan, 'batches', settings.connections);
     for (let run = 1; run <= settings.runs; run++) {
       for (const door of DOORS.filter((name) => bench.wants(name))) {
-        bench.record({ group: GROUP, job, server: door }, run, await cost(settings, load, plan, door, viewers));
+        bench.record({ group: GROUP, job, server: door }, run, await cost({ settings, load, plan, door, viewers }));
       }
     }
   } finally {
@@ -111,74 +111,104 @@ async function measureCost(bench: Bench): Promise<void> {
   }
 }
 
-async function cost(
-  settings: BenchSettings,
-  load: Load,
-  plan: FramePlan,
-  door: Door,
-  viewers: number,
-): Promise<Figures> {
-  const replay = (server: RunningServer) =>
-    load.replay({
-      transport: 'batches',
-      sessionPrefix: plan.sessionPrefix,
-      port: server.grpcPort,
-      inFlight: settings.inFlight,
-    });
-  const lastSeqs = lastSeqsOf(plan);
-  const spent = async (server: RunningServer, work: () => Promise<unknown>): Promise<number> => {
-    const before = cpuSeconds(server.child.pid);
-    await work();
-    return cpuSeconds(server.child.pid) - before;
-  };
-  const watch = (server: RunningServer, stalled: number): ViewerCommand => {
-    return { type: 'watch', ...doorOf(server, door), sessionIds: Object.keys(lastSeqs), viewers, stalled };
-  };
-  const apart = await withServer(settings, async (server, logDir) => {
-    const ingest = await spent(server, async () => {
-      await replay(server);
-      await settle(server.child.pid, logDir);
-    });
-    const viewing = await withViewers(settings, (ask) =>
-      spent(server, async () => {
-        await ask(watch(server, 0));
-        await finished(ask, lastSeqs);
-      }),
-    );
-    return { ingest, viewing };
+interface CostJob {
+  readonly settings: BenchSettings;
+  readonly load: Load;
+  readonly plan: FramePlan;
+  readonly door: Door;
+  readonly viewers: number;
+}
+
+/**
+ * CPU seconds of servers that have stored the frames of the plan once and store them again, so that viewers have joined, and are at the
+ * end or have full sockets, before anything counts. *Their bytes* cost what the same viewers take to read the same lines alone.
+ */
+async function cost(job: CostJob): Promise<Figures> {
+  const once = lastSeqsOf(job.plan);
+  const twice = Object.fromEntries(Object.entries(once).map(([id, lastSeq]) => [id, lastSeq * 2]));
+  const takers = job.viewers / 2;
+  const alone = await secondIngest(job, (_ask, replayed) => replayed());
+  const besideStalled = await secondIngest(job, async (ask, replayed, watch) => {
+    await ask(watch(job.viewers, job.viewers));
+    await socketsFilled(job.settings);
+    return replayed();
   });
-  const besideStalled = await withServer(settings, (server, logDir) =>
-    withViewers(settings, (ask) =>
-      spent(server, async () => {
-        await ask(watch(server, viewers));
-        await replay(server);
-        await settle(server.child.pid, logDir);
-      }),
-    ),
-  );
-  return withServer(settings, (server, logDir) =>
-    withViewers(settings, async (ask) => {
-      let framesPerSecond = 0;
-      let lines = 0;
-      const together = await spent(server, async () => {
-        await ask(watch(server, viewers / 2));
-        const { wallSeconds } = await replay(server);
-        framesPerSecond = plan.frames / wallSeconds;
-        await ask({ type: 'wake' });
-        ({ lines } = await finished(ask, lastSeqs));
-        await settle(server.child.pid, logDir);
-      });
-      return {
-        framesPerSecond,
-        linesDelivered: lines,
-        stalledIngestCost: besideStalled / Math.max(0.01, apart.ingest),
-        viewedIngestCost: (together - apart.viewing) / Math.max(0.01, apart.ingest),
-        cpuMicrosecondsPerLine: (1e6 * apart.viewing) / lines,
-        serverCpuSeconds: together,
-        peakRssBytes: peakRssBytes(server.child.pid),
-      };
-    }),
-  );
+  const reading = await secondIngest(job, async (ask, replayed, watch, spent) => {
+    await replayed();
+    const both = await spent(async () => {
+      await ask(watch(takers, 0));
+      await finished(ask, twice);
+    });
+    return { ...both, cpu: both.cpu / 2 };
+  });
+  let lines = 0;
+  const together = await secondIngest(job, async (ask, replayed, watch, spent) => {
+    await ask(watch(job.viewers, takers));
+    await ask({ type: 'reach', lastSeqs: once });
+    await socketsFilled(job.settings);
+    const during = await spent(async () => {
+      await replayed();
+      await ask({ type: 'reach', lastSeqs: twice });
+    });
+    await ask({ type: 'wake' });
+    ({ lines } = await finished(ask, twice));
+    return during;
+  });
+  return {
+    framesPerSecond: job.plan.frames / together.wallSeconds,
+    linesDelivered: lines,
+    stalledIngestCost: besideStalled.cpu / alone.cpu,
+    viewedIngestCost: (together.cpu - reading.cpu) / alone.cpu,
+    ingestCpuSeconds: alone.cpu,
+    readingCpuSeconds: reading.cpu,
+    serverCpuSeconds: together.cpu,
+    peakRssBytes: together.peakRssBytes,
+  };
+}
+
+interface Spent {
+  readonly cpu: number;
+  readonly wallSeconds: number;
+  readonly peakRssBytes: number;
+}
+
+/** A server that has stored the plan's frames once, for `work`, which has them stored again by `replayed`. */
+async function secondIngest(
+  { settings, load, plan, door }: CostJob,
+  work: (
+    ask: Ask,
+    replayed: () => Promise<Spent>,
+    watch: (viewers: number, stalled: number) => ViewerCommand,
+    spent: (work: () => Promise<unknown>) => Promise<Spent>,
+  ) => Promise<Spent>,
+): Promise<Spent> {
+  const { sessionPrefix } = plan;
+  return withServer(settings, (server, logDir) => {
+    const { pid } = server.child;
+    const replay = async (): Promise<void> => {
+      await load.replay({ transport: 'batches', sessionPrefix, port: server.grpcPort, inFlight: settings.inFlight });
+      await settle(pid, logDir);
+    };
+    const spent = async (spending: () => Promise<unknown>): Promise<Spent> => {
+      const [before, begun] = [cpuSeconds(pid), performance.now()];
+      await spending();
+      const wallSeconds = (performance.now() - begun) / 1000;
+      return { cpu: Math.max(0.01, cpuSeconds(pid) - before), wallSeconds, peakRssBytes: peakRssBytes(pid) };
+    };
+    const watch = (viewers: number, stalled: number): ViewerCommand => {
+      const sessionIds = Object.keys(lastSeqsOf(plan));
+      return { type: 'watch', ...doorOf(server, door), sessionIds, viewers, stalled };
+    };
+    return withViewers(settings, async (ask) => {
+      await replay();
+      return work(ask, () => spent(replay), watch, spent);
+    });
+  });
+}
+
+/** Nothing tells the kernel's buffers from full ones but that nothing is written to them any more. */
+function socketsFilled(settings: BenchSettings): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, settings.smoke ? 200 : 4000));
 }
 
 function doorOf({ grpcPort, httpPort }: RunningServer, door: Door): { door: Door; port: number } {

@@ -28,10 +28,13 @@ export const FIGURES = {
   /** CPU time of the server over the lines that it delivered, to all viewers together; what it took to store them included. */
   cpuMicrosecondsPerLine: { title: 'CPU a delivered line', text: fixed(2, ' µs') },
   reconnects: { title: 'reconnects', text: whole },
-  /** CPU time of ingest with viewers, without what the same viewers cost without ingest, over ingest without viewers. */
-  viewedIngestCost: { title: "CPU of ingest beyond the viewers' own", text: fixed(2, ' ×') },
-  /** CPU time of ingest while viewers are there who take nothing, over ingest without viewers. */
-  stalledIngestCost: { title: 'CPU of ingest beside viewers who all stall', text: fixed(2, ' ×') },
+  ingestCpuSeconds: { title: 'CPU of ingest alone', text: fixed(2, ' s') },
+  /** Of the same viewers who read the same lines from storage, without ingest. */
+  readingCpuSeconds: { title: "CPU of the viewers' bytes alone", text: fixed(2, ' s') },
+  /** CPU time of ingest with viewers, without that of their bytes, over ingest alone. */
+  viewedIngestCost: { title: "CPU of ingest beyond the viewers' bytes", text: fixed(2, ' ×') },
+  /** CPU time of ingest while viewers are there whose sockets are full, over ingest alone. */
+  stalledIngestCost: { title: 'CPU of ingest beside viewers with full sockets', text: fixed(2, ' ×') },
   syncsPerSecond: { title: 'fdatasync/s', text: whole },
   framesPerSync: { title: 'frames/fdatasync', text: fixed(1, '') },
   storedShare: { title: 'stored/raw', text: fixed(3, '') },

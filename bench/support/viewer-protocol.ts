@@ -22,6 +22,8 @@ export type ViewerCommand =
       readonly frames: number;
       readonly framesPerSecond: number;
     }
+  /** Waits until every viewer that does not stall has had every line of its session up to the last one. */
+  | { readonly type: 'reach'; readonly lastSeqs: Readonly<Record<string, number>> }
   /** Wakes who stalls. */
   | { readonly type: 'wake' }
   /** Waits until every viewer has had every line of its session up to the last one, then closes them. */
@@ -30,6 +32,7 @@ export type ViewerCommand =
 export type ViewerAnswer =
   | { readonly type: 'watching' }
   | { readonly type: 'written' }
+  | { readonly type: 'reached' }
   | { readonly type: 'awake' }
   | {
       readonly type: 'finished';

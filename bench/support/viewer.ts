@@ -61,12 +61,19 @@ export class Viewer {
     this.#stream?.resume();
   }
 
-  /** @throws when a line is missing, comes twice or out of order */
-  async finish(lastSeq: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+  get stalls(): boolean {
+    return this.#stalls;
+  }
+
+  /** Resolves when it has had the line of that number. @throws when a line is missing, comes twice or out of order */
+  reached(lastSeq: number): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       this.#until = { lastSeq, resolve, reject };
       this.#settle();
     });
+  }
+
+  close(): void {
     this.#closed = true;
     this.#stream?.destroy();
   }

@@ -51,8 +51,15 @@ async function write({ port, sessionId, frames, framesPerSecond }: ViewerCommand
   client.close();
 }
 
+async function reached(watching: readonly Viewer[], lastSeqs: Readonly<Record<string, number>>): Promise<void> {
+  await Promise.all(watching.map((viewer) => viewer.reached(lastSeqs[viewer.sessionId] ?? 0)));
+}
+
 async function finish(lastSeqs: Readonly<Record<string, number>>): Promise<ViewerAnswer> {
-  await Promise.all(viewers.map((viewer) => viewer.finish(lastSeqs[viewer.sessionId] ?? 0)));
+  await reached(viewers, lastSeqs);
+  for (const viewer of viewers) {
+    viewer.close();
+  }
   const finished: ViewerAnswer = {
     type: 'finished',
     lines: viewers.reduce((sum, { lines }) => sum + lines, 0),
@@ -76,6 +83,12 @@ async function answer(command: ViewerCommand): Promise<ViewerAnswer> {
       case 'write':
         await write(command);
         return { type: 'written' };
+      case 'reach':
+        await reached(
+          viewers.filter(({ stalls }) => !stalls),
+          command.lastSeqs,
+        );
+        return { type: 'reached' };
       case 'wake':
         for (const viewer of viewers) {
           viewer.wake();

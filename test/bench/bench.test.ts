@@ -117,8 +117,9 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
       expect(figures.cpuMicrosecondsPerLine?.median).toBeGreaterThan(0);
     }
     for (const { figures } of rows.slice(2)) {
-      // Each session has one viewer, and the sessions hold all frames.
-      expect(figures.linesDelivered?.median).toBe(found.settings.frames);
+      // Each session has one viewer, and the sessions hold all frames twice.
+      expect(figures.linesDelivered?.median).toBe(2 * found.settings.frames);
+      expect(figures.stalledIngestCost?.median).toBeGreaterThan(0);
       expect(figures.viewedIngestCost?.median).toEqual(expect.any(Number));
     }
   });
