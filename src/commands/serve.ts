@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { developmentEnvironment, readConfig, unknownVariables } from '../config.js';
+import { heapGrowth } from '../telemetry/heap-growth.js';
 import { createLogger } from '../telemetry/logger.js';
 import { Interrupted, type ServiceIo } from './command-io.js';
 import { environmentTable } from './environment-table.js';
@@ -50,6 +51,7 @@ async function serve(io: ServiceIo, version: string): Promise<void> {
     grpc: address(config.grpcHost, service.grpcPort),
     http: `http://${address(config.httpHost, service.httpPort)}`,
   };
+  setInterval(heapGrowth(), 1000).unref();
   logger.info({ ...addresses, logDir: config.logDir, version }, 'ready');
 
   const signalName = await interrupted(io.signal);
