@@ -8,6 +8,7 @@
  * *Bounded*: a watched session keeps its newest chunks and what doors made of them, up to 1 MiB, all of them together `bytesMax`; the oldest go. A watcher has
  * no queue: it is a place in those chunks. Sessions that nobody watches cost a look into a map for each write.
  */
+import { lastLineStart, lineSeq } from '../segment/line.js';
 import { copiedChunks } from './line-chunks.js';
 import { LiveSession } from './live-session.js';
 import type { Completion, LogLines } from './log-events.js';
@@ -82,9 +83,17 @@ export class LiveHub {
     if (watched === undefined && this.#listeners.size === 0) {
       return;
     }
+    if (watched?.session.isUnseen === true) {
+      watched.session.passed(lineSeq(bytes, lastLineStart(bytes, from, to)));
+      if (this.#listeners.size === 0) {
+        return;
+      }
+    }
     const chunks = copiedChunks(sessionId, bytes, from, to);
-    watched?.session.add(chunks);
-    watched?.session.wake();
+    if (watched?.session.isUnseen === false) {
+      watched.session.add(chunks);
+      watched.session.wake();
+    }
     for (const listener of this.#listeners) {
       for (const lines of chunks) {
         listener.written(lines);

@@ -23,6 +23,8 @@ export class LiveSession implements LinesHolder {
   #bytes = 0;
   #chunks: Chunk[] = [];
   #waiting: (() => void)[] = [];
+  /** Bytes of lines that came since a watcher last looked. */
+  #unseenBytes = 0;
 
   /** @param resized hears by how much `bytes` grew, or with a minus shrank */
   constructor(resized: (session: LiveSession, bytes: number) => void) {
@@ -34,6 +36,20 @@ export class LiveSession implements LinesHolder {
     return this.#bytes;
   }
 
+  /**
+   * All that is held came after any watcher last looked: they stall, or read the file, and will go on there. Holding more would be
+   * for nobody: a hundred viewers with full sockets cost ingest a third of its CPU time so.
+   */
+  get isUnseen(): boolean {
+    return this.#unseenBytes > BYTES_MAX;
+  }
+
+  /** Lines up to `lastSeq` were written, and are not held. */
+  passed(lastSeq: number): void {
+    this.dropAll();
+    this.lastSeq = lastSeq;
+  }
+
   /** @param chunks consecutive lines, the first one next to those of the call before */
   add(chunks: readonly LogLines[]): void {
     for (const lines of chunks) {
@@ -41,6 +57,7 @@ export class LiveSession implements LinesHolder {
       const previousSeq = this.lastSeq === 0 ? lines.firstSeq - 1 : this.lastSeq;
       this.#chunks.push({ lines, previousSeq });
       this.lastSeq = lines.lastSeq;
+      this.#unseenBytes += lines.bytes.length;
       this.#hold(lines);
     }
   }
@@ -71,6 +88,7 @@ export class LiveSession implements LinesHolder {
    * @returns null when nothing does yet; 'behind' when it is not held any more: the file has it
    */
   take(seq: number): LogLines | 'behind' | null {
+    this.#unseenBytes = 0;
     if (this.lastSeq <= seq) {
       return null;
     }
@@ -90,6 +108,7 @@ export class LiveSession implements LinesHolder {
 
   /** Calls `resume` at the next change. @returns what ends that */
   wait(resume: () => void): () => void {
+    this.#unseenBytes = 0;
     this.#waiting.push(resume);
     return () => {
       this.#waiting = this.#waiting.filter((one) => one !== resume);

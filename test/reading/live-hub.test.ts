@@ -61,8 +61,9 @@ describe('the live hub', () => {
     const hub = new LiveHub(3 << 20);
     const watches = ['a', 'b', 'c', 'd', 'e', 'f'].map((session) => ({ session, watch: hub.watch(session) }));
     for (let seq = 1; seq <= 40; seq++) {
-      for (const { session } of watches) {
+      for (const { session, watch } of watches) {
         write(hub, session, [seq], 60_000);
+        watch.take(seq);
       }
       expect(hub.heldBytes).toBeLessThanOrEqual(3 << 20);
     }
@@ -75,8 +76,10 @@ describe('the live hub', () => {
     using lonely = hub.watch('a');
     for (let seq = 1; seq <= 40; seq++) {
       write(hub, 'a', [seq], 60_000);
+      lonely.take(seq);
     }
     expect(hub.heldBytes).toBeLessThanOrEqual(1 << 20);
+    expect(hub.heldBytes).toBeGreaterThan(900_000);
     expect(lonely.take(20)).toBe('behind');
     expect(ranges(lonely, 35).at(-1)).toBeNull();
   });
@@ -111,6 +114,28 @@ describe('the live hub', () => {
     expect(hub.heldBytes).toBe(0);
     first?.as(({ bytes }) => Buffer.from(bytes));
     expect(hub.heldBytes).toBe(0);
+  });
+
+  it('holds nothing for watchers who have not looked for a megabyte, and goes on behind the right line once one does', () => {
+    const hub = new LiveHub();
+    using watch = hub.watch('s');
+    const content = 'x'.repeat(100_000);
+    let seq = 0;
+    const write = (): void => {
+      const line = Buffer.from(`{"seq":${++seq},"content":"${content}"}\n`);
+      hub.written('s', line, 0, line.length);
+    };
+    for (let written = 0; written < 30; written++) {
+      write();
+    }
+    expect([hub.heldBytes, watch.lastSeq]).toEqual([0, 30]);
+    // One who has read the file up to line 29 goes back to it, and is live behind line 30.
+    expect(watch.take(29)).toBe('behind');
+    write();
+    expect(watch.take(29)).toBe('behind');
+    const lines = watch.take(30);
+    expect(lines === null || lines === 'behind' ? lines : [lines.firstSeq, lines.lastSeq]).toEqual([31, 31]);
+    expect(hub.heldBytes).toBeGreaterThan(100_000);
   });
 
   it('joins small writes for whoever is behind, and gives the same chunk to all who come to it', () => {
