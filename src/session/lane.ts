@@ -42,6 +42,11 @@ export class Lane {
     }
   }
 
+  /** There may be more places than when work was last begun. */
+  refill(): void {
+    this.#fill();
+  }
+
   #fill(): void {
     for (const [flow, line] of this.#flows) {
       if (this.#taken >= this.#places(this.#waiting)) {

@@ -143,6 +143,7 @@ export class SessionRegistry {
     this.#context.lookups.sweep(nowMs);
     this.#context.buffers.sweep(nowMs);
     this.#context.writePlaces.sample();
+    this.#context.writeLane.refill();
   }
 
   /**
@@ -154,6 +155,8 @@ export class SessionRegistry {
       stop();
     }
     this.#context.admission.releaseAll();
+    this.#context.writePlaces.relax();
+    this.#context.writeLane.refill();
     await Promise.allSettled(this.#opening.values());
     const failed: { sessionId: string; error: unknown }[] = [];
     const drainOne = async (writer: SessionWriter): Promise<void> => {

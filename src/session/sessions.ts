@@ -20,7 +20,7 @@ import type { WriteCounts, WriterContext, WriterEvents } from './writer-context.
 /** Sessions synced at once with nobody waiting. */
 const SYNC_PLACES = 4;
 const BUFFER_REST_BYTES = 8 * 1024 * 1024;
-/** Past this, whoever holds its share of it syncs though nobody waits: at 1,000 sessions lines of a second are 80 MB. */
+/** Past this, whoever holds its share of it syncs though nobody waits. */
 const HELD_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface SessionsOptions {
@@ -61,7 +61,13 @@ export class Sessions {
       limits,
       fsync,
       counts,
-      events,
+      events: {
+        ...events,
+        synced: (seconds) => {
+          writePlaces.synced(seconds);
+          events.synced(seconds);
+        },
+      },
       directories: new DirectorySyncer(files),
       encoder: new LineEncoder(),
       buffers: new BufferPool(BUFFER_REST_BYTES),

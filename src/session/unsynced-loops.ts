@@ -2,13 +2,13 @@ import type { Admission } from './admission.js';
 import type { WriteLoop } from './write-loop.js';
 
 /** Past this a session is synced though nobody waits: unsynced lines are kept in memory. */
-const SESSION_BYTES_MAX = 2 * 1024 * 1024;
+const SESSION_BYTES_MAX = 1024 * 1024;
 
 /**
  * The sessions with written bytes that nobody asked to sync yet.
  *
- * *Bound*: past `heldBytesMax` of all lines in memory, every session that holds its share of them syncs in its own turn. Syncing
- * all at each LOG_FLUSH_INTERVAL_MS is right for few lines; for many it would keep a second of them, of every session.
+ * *Bound*: past `heldBytesMax` of all lines in memory, every session that holds its share of them syncs in its own turn. Syncing all
+ * at each LOG_FLUSH_INTERVAL_MS is right for few; a thousand sessions at full speed do not get round in that time.
  */
 export class UnsyncedLoops {
   readonly #loops = new Set<WriteLoop>();

@@ -3,6 +3,8 @@ import { systemClock } from '../../src/segment/clock.js';
 import { Admission } from '../../src/session/admission.js';
 import { UnsyncedLoops } from '../../src/session/unsynced-loops.js';
 import type { WriteLoop } from '../../src/session/write-loop.js';
+import { encodeFrame } from '../support/frames.js';
+import { openSessionRoom, temporaryDirectory } from '../support/session-room.js';
 
 const HELD_BYTES_MAX = 1_000_000;
 
@@ -26,8 +28,22 @@ describe('syncs for the sake of memory', () => {
     expect([unsynced.isDue(5000), unsynced.isDue(4999)]).toEqual([true, false]);
   });
 
-  it('are due for a session with 2 MiB whatever all hold, and for every one when the budget is passed', () => {
-    expect(loops(0, 0).isDue(2 * 1024 * 1024)).toBe(true);
+  it('are due for a session with a megabyte whatever all hold, and for every one when the budget is passed', () => {
+    expect(loops(0, 0).isDue(1024 * 1024)).toBe(true);
     expect(loops(1000, 10 * HELD_BYTES_MAX + 1).isDue(1)).toBe(true);
+  });
+
+  it('keep what a room holds in memory near its bound, though nobody waits and no interval passes', async () => {
+    await using directory = await temporaryDirectory();
+    const { sessions } = await openSessionRoom(directory.path);
+    const intake = sessions.newIntake();
+    const content = 'x'.repeat(900_000);
+    for (let index = 0; index < 60; index++) {
+      const frame = encodeFrame({ session_id: `session ${index}`, content });
+      await intake.take(frame, 0, frame.length);
+    }
+    await expect.poll(() => sessions.queueBytes).toBeLessThan(34_000_000);
+    await sessions.registry.drain();
+    expect(sessions.queueBytes).toBe(0);
   });
 });

@@ -23,14 +23,34 @@ describe('how many sessions are written at once', () => {
   });
 
   it('does not change with every sample: what makes the loop less busy would end at once what made it so', () => {
-    expect(sampled(0.95, 0.7).places(1)).toBe(2);
-    expect(sampled(0.95, 0.7, 0.5).places(1)).toBe(8);
+    expect(sampled(0.95, 0.55).places(1)).toBe(2);
+    expect(sampled(0.95, 0.55, 0.4).places(1)).toBe(8);
     expect(sampled(0.7).places(1)).toBe(8);
   });
 
-  it('is followed by work that is under way: fewer places are left free, more are taken with the next end', async () => {
+  it('is eight on a disk that is slow to sync, and when no more frames come', () => {
+    const places = sampled(0.95);
+    places.synced(0.05);
+    expect(places.places(1)).toBe(2);
+    for (let sync = 0; sync < 10; sync++) {
+      places.synced(0.05);
+    }
+    expect(places.places(1)).toBe(8);
+    for (let sync = 0; sync < 100; sync++) {
+      places.synced(0.001);
+    }
+    expect(places.places(1)).toBe(2);
+    places.relax();
+    expect(places.places(1)).toBe(8);
+  });
+
+  it('is followed by a lane that is asked how many wait: of fewer places none is taken, more are taken at once', async () => {
     let places = 3;
-    const lane = new Lane(() => places);
+    const waited: number[] = [];
+    const lane = new Lane((waiting) => {
+      waited.push(waiting);
+      return places;
+    });
     const ends: (() => void)[] = [];
     const enqueue = (): void => lane.enqueue(() => new Promise<void>((resolve) => ends.push(resolve)), {});
     for (let index = 0; index < 10; index++) {
@@ -44,9 +64,12 @@ describe('how many sessions are written at once', () => {
     expect(ends).toHaveLength(3);
     ends[2]?.();
     await expect.poll(() => ends.length).toBe(4);
+    expect(waited.at(-1)).toBe(6);
+    // Nothing is enqueued, and nothing ends.
     places = 5;
-    ends[3]?.();
-    await expect.poll(() => ends.length).toBe(9);
+    lane.refill();
+    expect(ends).toHaveLength(8);
+    expect(waited.at(-1)).toBe(2);
   });
 
   it('is sampled by the room itself, and a busy one stores everything', async () => {

@@ -42,6 +42,7 @@ export class ServerProcess {
   readonly #clock: ProcessClock;
   readonly #files: SimulatedFiles;
   #draining = false;
+  #sampled = 0;
 
   constructor(around: ServerSurroundings) {
     const { scheduler, random, disk, weather, wallMs } = around;
@@ -80,6 +81,8 @@ export class ServerProcess {
       metrics,
       readLines: simulatedReader(access),
       random: random.next,
+      // One second in two, so that seeds meet both; without a number of theirs.
+      busyShare: () => (this.#sampled++ % 8 < 4 ? 1 : 0),
       publisher: new SimulatedPublisher(redis, this.#clock),
       logger: {
         debug: () => undefined,
