@@ -108,11 +108,20 @@ export async function inLogDirKept<Result>(
   try {
     return await work(logDir);
   } finally {
-    for (const entry of readdirSync(logDir, { recursive: true, withFileTypes: true })) {
+    emptyFiles(logDir);
+  }
+}
+
+/** As far as it goes: a server that was killed may still be at it, and why it was is what has to be told. */
+function emptyFiles(directory: string): void {
+  try {
+    for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
       if (entry.isFile()) {
         truncateSync(join(entry.parentPath, entry.name));
       }
     }
+  } catch {
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -1,0 +1,164 @@
+/** A server of logweir with viewers: who looks at it, and what that takes. */
+import { fileURLToPath } from 'node:url';
+import { type RunningServer, startServer } from './contenders.js';
+import { type FramePlan, framesOfStream, sessionId, sessionOf } from './frame-plan.js';
+import type { Load } from './load.js';
+import { NodeChild } from './node-child.js';
+import { cpuSeconds, peakRssBytes } from './process-figures.js';
+import { readMetrics } from './server-metrics.js';
+import { inLogDir, orLastWords, settle, stopWell } from './server-run.js';
+import type { BenchSettings } from './settings.js';
+import type { Door, ViewerAnswer, ViewerCommand } from './viewer-protocol.js';
+
+/** Viewers of the sessions of a plan. */
+export interface AudienceJob {
+  readonly settings: BenchSettings;
+  readonly load: Load;
+  readonly plan: FramePlan;
+  readonly door: Door;
+  readonly viewers: number;
+}
+
+export interface Spent {
+  readonly cpu: number;
+  readonly peakRssBytes: number;
+}
+
+/** The service cuts a viewer off that takes nothing for a minute. */
+const STALL_SECONDS_MAX = 55;
+
+/** One server and its viewers, who begin with the first line of its sessions. */
+export class Audience {
+  readonly ask: Ask;
+  readonly #job: AudienceJob;
+  readonly #server: RunningServer;
+  readonly #logDir: string;
+  #watchingSince = Number.NaN;
+
+  constructor(job: AudienceJob, server: RunningServer, logDir: string, ask: Ask) {
+    this.#job = job;
+    this.#server = server;
+    this.#logDir = logDir;
+    this.ask = ask;
+  }
+
+  /** Has the plan's frames stored. @returns seconds until the last acknowledgement */
+  async store(): Promise<number> {
+    const { load, plan, settings } = this.#job;
+    const { sessionPrefix } = plan;
+    const { wallSeconds } = await load.replay({
+      transport: 'batches',
+      sessionPrefix,
+      port: this.#server.grpcPort,
+      inFlight: settings.inFlight,
+    });
+    await settle(this.#server.child.pid, this.#logDir);
+    return wallSeconds;
+  }
+
+  storeAgain(): Promise<Spent> {
+    return this.spent(() => this.store());
+  }
+
+  async spent(work: () => Promise<unknown>): Promise<Spent> {
+    const { pid } = this.#server.child;
+    const before = cpuSeconds(pid);
+    await work();
+    return { cpu: Math.max(0.01, cpuSeconds(pid) - before), peakRssBytes: peakRssBytes(pid) };
+  }
+
+  async watch(viewers: number, stalled: number): Promise<void> {
+    const { plan, door } = this.#job;
+    const sessionIds = Object.keys(lastSeqsOf(plan));
+    this.#watchingSince = performance.now();
+    await this.ask({ type: 'watch', ...doorOf(this.#server, door), sessionIds, viewers, stalled });
+  }
+
+  /** Nothing tells full sockets but that nothing is written to them any more. */
+  socketsFilled(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, this.#job.settings.smoke ? 200 : 4000));
+  }
+
+  /** @throws when not every viewer is there, or some may have been cut off and have come back */
+  async allThere(viewers: number): Promise<void> {
+    const metrics = await readMetrics(this.#server.httpPort ?? Number.NaN);
+    const kinds = [...metrics].filter(([name]) => name.startsWith('logweir_viewers_open{'));
+    const open = kinds.reduce((sum, [, value]) => sum + value, 0);
+    if (open !== viewers) {
+      throw new Error(`${open} viewers are there instead of ${viewers}`);
+    }
+    const seconds = (performance.now() - this.#watchingSince) / 1000;
+    if (seconds > STALL_SECONDS_MAX) {
+      throw new Error(`viewers stalled for ${seconds} s, and are cut off after a minute: choose fewer --frames`);
+    }
+  }
+}
+
+export function doorOf({ grpcPort, httpPort }: RunningServer, door: Door): { door: Door; port: number } {
+  return { door, port: door === 'sse' ? (httpPort ?? Number.NaN) : grpcPort };
+}
+
+/** How many lines each session has in the end. */
+export function lastSeqsOf(plan: FramePlan): Record<string, number> {
+  const lastSeqs: Record<string, number> = {};
+  for (let stream = 0; stream < plan.streams; stream++) {
+    const frames = framesOfStream(plan, stream);
+    for (let index = 0; index < frames; index++) {
+      const id = sessionId(plan, sessionOf(plan, stream, index));
+      lastSeqs[id] = (lastSeqs[id] ?? 0) + 1;
+    }
+  }
+  return lastSeqs;
+}
+
+export type Ask = (command: ViewerCommand) => Promise<ViewerAnswer>;
+
+export async function finished(
+  ask: Ask,
+  lastSeqs: Readonly<Record<string, number>>,
+): Promise<ViewerAnswer & { type: 'finished' }> {
+  const answer = await ask({ type: 'finish', lastSeqs });
+  if (answer.type !== 'finished') {
+    throw new Error(`the viewers: ${answer.type}`);
+  }
+  return answer;
+}
+
+/** Where the generator has its place, so that servers are not disturbed by it more than by any other. */
+export async function withViewers<Result>(
+  settings: BenchSettings,
+  work: (ask: Ask) => Promise<Result>,
+): Promise<Result> {
+  const command = [fileURLToPath(new URL('./viewers.js', import.meta.url))];
+  const child = new NodeChild({ command, cores: settings.pinning?.generator ?? null, messages: true });
+  try {
+    return await work(async (asked) => {
+      const answer = await child.ask<ViewerAnswer>(asked);
+      if (answer.type === 'failed') {
+        throw new Error(`the viewers: ${answer.message}`);
+      }
+      return answer;
+    });
+  } finally {
+    child.kill();
+  }
+}
+
+export async function withServer<Result>(
+  settings: BenchSettings,
+  work: (server: RunningServer, logDir: string) => Promise<Result>,
+): Promise<Result> {
+  return inLogDir(settings, async (logDir) => {
+    const server = await startServer('logweir', {
+      logDir,
+      environment: { LOG_COMPRESSION: 'none', ...settings.environment },
+      cores: settings.pinning?.server ?? null,
+      profileDirectory: settings.profileDirectory,
+    });
+    return orLastWords('logweir', server, async () => {
+      const result = await work(server, logDir);
+      await stopWell(server);
+      return result;
+    });
+  });
+}
