@@ -46,7 +46,7 @@ export async function measureFanOut(bench: Bench): Promise<void> {
         bench.record(
           { group: GROUP, job, server: door },
           run,
-          await audience(settings, door, viewers, framesPerSecond),
+          await seeLive(settings, door, viewers, framesPerSecond),
         );
       }
     }
@@ -58,7 +58,7 @@ export async function measureFanOut(bench: Bench): Promise<void> {
   await measureCost(bench);
 }
 
-async function audience(
+async function seeLive(
   settings: BenchSettings,
   door: Door,
   viewers: number,

@@ -121,17 +121,17 @@ describe('the live hub', () => {
     using watch = hub.watch('s');
     const content = 'x'.repeat(100_000);
     let seq = 0;
-    const write = (): void => {
+    const writeNext = (): void => {
       const line = Buffer.from(`{"seq":${++seq},"content":"${content}"}\n`);
       hub.written('s', line, 0, line.length);
     };
     for (let written = 0; written < 30; written++) {
-      write();
+      writeNext();
     }
     expect([hub.heldBytes, watch.lastSeq]).toEqual([0, 30]);
     // One who has read the file up to line 29 goes back to it, and is live behind line 30.
     expect(watch.take(29)).toBe('behind');
-    write();
+    writeNext();
     expect(watch.take(29)).toBe('behind');
     const lines = watch.take(30);
     expect(lines === null || lines === 'behind' ? lines : [lines.firstSeq, lines.lastSeq]).toEqual([31, 31]);
