@@ -43,11 +43,7 @@ export async function measureFanOut(bench: Bench): Promise<void> {
     const job = `${viewers.toLocaleString('en')} viewers of one session, ${framesPerSecond.toLocaleString('en')} lines/s`;
     for (let run = 1; run <= settings.runs; run++) {
       for (const door of DOORS.filter((name) => bench.wants(name))) {
-        bench.record(
-          { group: GROUP, job, server: door },
-          run,
-          await seeLive(settings, door, viewers, framesPerSecond),
-        );
+        bench.record({ group: GROUP, job, server: door }, run, await seeLive(settings, door, viewers, framesPerSecond));
       }
     }
     for (const door of DOORS) {
