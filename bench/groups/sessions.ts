@@ -43,7 +43,7 @@ export async function measureSessions(bench: Bench): Promise<void> {
   await measureIdle(bench);
   bench.note(
     'sessions: the frames open them, so a file each is created while it is measured. ext4 looks at every inode that was deleted lately before it ' +
-      'gives out another one: beside work that deletes thousands of files, this bench included, creating one took 460 instead of 21 µs of kernel ' +
+      'gives out another one: after thousands of files were deleted, creating one took 460 instead of 21 µs of kernel ' +
       "time. `--dir` on a tmpfs leaves what is logweir's own.",
   );
 }

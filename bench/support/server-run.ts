@@ -81,34 +81,35 @@ process.once('exit', () => {
 });
 
 /** A directory that does not outlive the work. */
-export async function inLogDir<Result>(
-  settings: BenchSettings,
-  work: (logDir: string) => Promise<Result>,
-): Promise<Result> {
-  const logDir = mkdtempSync(join(settings.directory, 'logweir-bench-'));
-  emptied.add(logDir);
-  try {
-    return await work(logDir);
-  } finally {
+export function inLogDir<Result>(settings: BenchSettings, work: (logDir: string) => Promise<Result>): Promise<Result> {
+  return inDirectory(settings, work, (logDir) => {
     rmSync(logDir, { recursive: true, force: true });
     emptied.delete(logDir);
-  }
+  });
 }
 
 /**
  * A directory whose bytes do not outlive the work, and whose names go when the process ends: after a thousand files were removed, ext4
  * takes twenty times as long to make each of the next ones, and the next server would pay for the last one's.
  */
-export async function inLogDirKept<Result>(
+export function inLogDirKept<Result>(
   settings: BenchSettings,
   work: (logDir: string) => Promise<Result>,
+): Promise<Result> {
+  return inDirectory(settings, work, emptyFiles);
+}
+
+async function inDirectory<Result>(
+  settings: BenchSettings,
+  work: (logDir: string) => Promise<Result>,
+  leave: (logDir: string) => void,
 ): Promise<Result> {
   const logDir = mkdtempSync(join(settings.directory, 'logweir-bench-'));
   emptied.add(logDir);
   try {
     return await work(logDir);
   } finally {
-    emptyFiles(logDir);
+    leave(logDir);
   }
 }
 
