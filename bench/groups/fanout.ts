@@ -98,9 +98,11 @@ async function measureCost(bench: Bench): Promise<void> {
   try {
     const plan = planOf(bench, { transport: 'batches', plan: { sessions: SESSIONS } }, 'bench');
     await load.prepare(plan, 'batches', settings.connections);
+    const lastSeqs = lastSeqsOf(plan);
     for (let run = 1; run <= settings.runs; run++) {
       for (const door of DOORS.filter((name) => bench.wants(name))) {
-        bench.record({ group: GROUP, job, server: door }, run, await cost({ settings, load, plan, door, viewers }));
+        const costJob = { settings, load, plan, lastSeqs, door, viewers };
+        bench.record({ group: GROUP, job, server: door }, run, await cost(costJob));
       }
     }
   } finally {
@@ -120,7 +122,7 @@ async function measureCost(bench: Bench): Promise<void> {
  * end or have full sockets, before anything counts. *Their bytes* cost what the same viewers take to read the same lines alone.
  */
 async function cost(job: AudienceJob): Promise<Figures> {
-  const once = lastSeqsOf(job.plan);
+  const once = job.lastSeqs;
   const twice = Object.fromEntries(Object.entries(once).map(([id, lastSeq]) => [id, lastSeq * 2]));
   const takers = job.viewers / 2;
   const alone = await stored(job, (audience) => audience.storeAgain());

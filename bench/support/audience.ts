@@ -15,6 +15,8 @@ export interface AudienceJob {
   readonly settings: BenchSettings;
   readonly load: Load;
   readonly plan: FramePlan;
+  /** Of the plan: see lastSeqsOf. */
+  readonly lastSeqs: Readonly<Record<string, number>>;
   readonly door: Door;
   readonly viewers: number;
 }
@@ -68,8 +70,8 @@ export class Audience {
   }
 
   async watch(viewers: number, stalled: number): Promise<void> {
-    const { plan, door } = this.#job;
-    const sessionIds = Object.keys(lastSeqsOf(plan));
+    const { lastSeqs, door } = this.#job;
+    const sessionIds = Object.keys(lastSeqs);
     this.#watchingSince = performance.now();
     await this.ask({ type: 'watch', ...doorOf(this.#server, door), sessionIds, viewers, stalled });
   }

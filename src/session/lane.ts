@@ -37,17 +37,13 @@ export class Lane {
       this.#scheduled = true;
       this.#clock.soon(() => {
         this.#scheduled = false;
-        this.#fill();
+        this.fill();
       });
     }
   }
 
-  /** There may be more places than when work was last begun. */
-  refill(): void {
-    this.#fill();
-  }
-
-  #fill(): void {
+  /** Begins what there are places for. To be called by others only when there may be more of them than before. */
+  fill(): void {
     for (const [flow, line] of this.#flows) {
       if (this.#taken >= this.#places(this.#waiting)) {
         return;
@@ -67,7 +63,7 @@ export class Lane {
   async #run(work: () => Promise<void>): Promise<void> {
     await work();
     this.#taken--;
-    this.#fill();
+    this.fill();
   }
 }
 

@@ -143,7 +143,7 @@ export class SessionRegistry {
     this.#context.lookups.sweep(nowMs);
     this.#context.buffers.sweep(nowMs);
     this.#context.writePlaces.sample();
-    this.#context.writeLane.refill();
+    this.#context.writeLane.fill();
   }
 
   /**
@@ -156,7 +156,7 @@ export class SessionRegistry {
     }
     this.#context.admission.releaseAll();
     this.#context.writePlaces.relax();
-    this.#context.writeLane.refill();
+    this.#context.writeLane.fill();
     await Promise.allSettled(this.#opening.values());
     const failed: { sessionId: string; error: unknown }[] = [];
     const drainOne = async (writer: SessionWriter): Promise<void> => {

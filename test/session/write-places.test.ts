@@ -67,7 +67,7 @@ describe('how many sessions are written at once', () => {
     expect(waited.at(-1)).toBe(6);
     // Nothing is enqueued, and nothing ends.
     places = 5;
-    lane.refill();
+    lane.fill();
     expect(ends).toHaveLength(8);
     expect(waited.at(-1)).toBe(2);
   });
