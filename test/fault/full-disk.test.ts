@@ -14,6 +14,8 @@ import { type SmallDisk, smallDisk, smallDisksWork } from './small-disk.js';
 const works = await smallDisksWork();
 /** The promise: this long after space came back frames are stored again. */
 const RESUME_SECONDS_MAX = 5;
+/** Of one test that needs up to seven. */
+const ATTEMPTS_MAX = 30;
 const SLOW = { timeout: 60_000, interval: 20 };
 
 /** Where a seal that met the full disk was found: before the compressed file, the manifest, the record; or done. */
@@ -113,27 +115,37 @@ describe.skipIf(!works)('on a full disk', () => {
     ['inodes', 6, (disk: SmallDisk, left: number) => disk.leaveInodes(left), ['active, no raw file', ...AFTER_RENAME]],
   ])('sealing with a few %s left waits where it is, and loses nothing', async (_what, most, leave, stops) => {
     await using disk = await smallDisk({ bytes: 256 * 1024, inodes: 600 });
-    await using server = await startServer(environment(disk, { LOG_IDLE_SECONDS: '1' }), disk.through);
+    const idleSeconds = 2;
+    await using server = await startServer(environment(disk, { LOG_IDLE_SECONDS: `${idleSeconds}` }), disk.through);
     const logDir = join(disk.path, 'logs');
     const stoppedAt = new Set<string>();
     const agents: JournalAgent[] = [];
-    for (let left = 0; left <= most; left++) {
-      const agent = new JournalAgent({ sessionId: `s${left}`, producerId: 'p', framesPerBatch: 3 });
+    for (let left = 0, attempt = 0; left <= most; attempt++) {
+      const name = `s${attempt}`;
+      const agent = new JournalAgent({ sessionId: name, producerId: 'p', framesPerBatch: 3 });
       agents.push(agent);
+      const since = performance.now();
       expect(await agent.call(server.grpc, 9)).toBe(true);
       leave(disk, left);
       done['times filled']++;
+      // On a slow machine the seal can have begun, and taken a page, before the disk was full: then once more.
+      if (performance.now() - since > 1000 * idleSeconds) {
+        expect(attempt).toBeLessThan(ATTEMPTS_MAX);
+        await resumed(disk, server.http);
+        continue;
+      }
       done['points of sealing']++;
       const failures = (): Promise<number | undefined> => metric(server.http, 'logweir_disk_errors_total');
       const before = (await failures()) ?? 0;
-      const finished = async (): Promise<boolean> => (await stepsOf(logDir, `s${left}`)) === 'record, no raw file';
+      const finished = async (): Promise<boolean> => (await stepsOf(logDir, name)) === 'record, no raw file';
       await expect.poll(async () => (await finished()) || ((await failures()) ?? 0) > before, SLOW).toBe(true);
-      stoppedAt.add(await stepsOf(logDir, `s${left}`));
-      agent.check(await storedLines(logDir, `s${left}`));
+      stoppedAt.add(await stepsOf(logDir, name));
+      agent.check(await storedLines(logDir, name));
       await resumed(disk, server.http);
       await expect.poll(finished, SLOW).toBe(true);
-      agent.check(await storedLines(logDir, `s${left}`));
-      expect(await manifestOf(logDir, `s${left}`)).toMatchObject({ frames: 9, reason: 'idle', last_seq: 9 });
+      agent.check(await storedLines(logDir, name));
+      expect(await manifestOf(logDir, name)).toMatchObject({ frames: 9, reason: 'idle', last_seq: 9 });
+      left++;
     }
     expect([...stoppedAt].toSorted()).toEqual([...stops].toSorted());
     for (const agent of agents) {
