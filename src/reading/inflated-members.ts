@@ -1,24 +1,20 @@
 /**
  * Members of gzip segments as chunks of lines, shared by all readers of a segment.
  *
- * *Bounded*: at most `bytesMax` are kept for whoever comes next, least recently used ones go first. A member that is being
- * inflated takes a place (`ReadPlaces`) and is inflated once, however many wait for it. A reader that stands still holds one
+ * *Bounded*: see KeptPieces. A member that is being inflated takes a place (`ReadPlaces`). A reader that stands still holds one
  * chunk, which is a copy: never the member.
  */
 import { NotALine } from '../frame/json-reader.js';
 import type { OpenFile } from '../segment/files.js';
 import { readMember } from '../segment/gzip-source.js';
+import { KeptPieces, type Piece } from './kept-pieces.js';
 import { copiedChunks } from './line-chunks.js';
-import type { LogLines } from './log-events.js';
 import type { PlacedFiles } from './placed-files.js';
 
-/** As many as 16 readers in different places go through without inflating anything twice. */
-const KEPT_BYTES_MAX = 16 << 20;
+/** As many as 16 readers in different places go through without inflating anything twice, with what one door makes of it. */
+const KEPT_BYTES_MAX = 32 << 20;
 
-export interface InflatedMember {
-  readonly chunks: readonly LogLines[];
-  /** Inflated. */
-  readonly bytes: number;
+export interface InflatedMember extends Piece {
   readonly compressedBytes: number;
 }
 
@@ -30,68 +26,25 @@ export interface MemberPlace {
   readonly compressedEnd: number;
 }
 
-interface Kept {
-  readonly member: Promise<InflatedMember>;
-  /** 0 while it is being inflated. */
-  bytes: number;
-}
-
 export class InflatedMembers {
   readonly #files: PlacedFiles;
-  readonly #bytesMax: number;
-  /** In the order of use. */
-  readonly #kept = new Map<string, Kept>();
-  #bytes = 0;
+  readonly #kept: KeptPieces<InflatedMember>;
   /** Bytes inflated since the start. */
   inflatedBytes = 0;
 
   constructor(files: PlacedFiles, bytesMax: number = KEPT_BYTES_MAX) {
     this.#files = files;
-    this.#bytesMax = bytesMax;
+    this.#kept = new KeptPieces(bytesMax);
   }
 
   /** What is kept for whoever comes next. */
   get keptBytes(): number {
-    return this.#bytes;
+    return this.#kept.bytes;
   }
 
   /** @throws NotALine when it is damaged; ENOENT when the file has moved on */
   get(place: MemberPlace): Promise<InflatedMember> {
-    const key = `${place.compressedOffset}:${place.path}`;
-    const kept = this.#kept.get(key) ?? this.#load(key, place);
-    this.#kept.delete(key);
-    this.#kept.set(key, kept);
-    return kept.member;
-  }
-
-  #load(key: string, place: MemberPlace): Kept {
-    const kept: Kept = { member: this.#inflate(place), bytes: 0 };
-    kept.member.then(
-      (member) => this.#keep(key, kept, member.bytes),
-      () => this.#drop(key, kept),
-    );
-    return kept;
-  }
-
-  #keep(key: string, kept: Kept, bytes: number): void {
-    if (this.#kept.get(key) !== kept) {
-      return;
-    }
-    kept.bytes = bytes;
-    this.#bytes += bytes;
-    for (const [oldest, other] of this.#kept) {
-      if (this.#bytes <= this.#bytesMax) {
-        break;
-      }
-      this.#drop(oldest, other);
-    }
-  }
-
-  #drop(key: string, kept: Kept): void {
-    if (this.#kept.get(key) === kept) {
-      this.#kept.delete(key);
-      this.#bytes -= kept.bytes;
-    }
+    return this.#kept.get(`${place.compressedOffset}:${place.path}`, () => this.#inflate(place));
   }
 
   /** Nobody's signal ends it: others may wait for the same member. */
@@ -113,6 +66,6 @@ export class InflatedMembers {
     }
     const { bytes, compressedBytes } = member;
     this.inflatedBytes += bytes.length;
-    return { chunks: copiedChunks(sessionId, bytes, 0, bytes.length), bytes: bytes.length, compressedBytes };
+    return { chunks: copiedChunks(sessionId, bytes, 0, bytes.length), compressedBytes };
   }
 }

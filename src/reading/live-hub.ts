@@ -30,6 +30,8 @@ export interface Watch extends Disposable {
   readonly lastSeq: number;
   /** As LiveSession has it. */
   take(seq: number): LogLines | 'behind' | null;
+  /** As LiveSession has it. */
+  holds(seq: number): boolean;
   /** Resolves at the next change, or when the watch's signal aborts. One call at a time. */
   changed(): Promise<void>;
 }
@@ -129,6 +131,7 @@ export class LiveHub {
         return session.lastSeq;
       },
       take: (seq) => session.take(seq),
+      holds: (seq) => session.holds(seq),
       changed: () => waiting.changed(),
       [Symbol.dispose]: () => {
         if (isOpen) {

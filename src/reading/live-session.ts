@@ -100,6 +100,11 @@ export class LiveSession implements LinesHolder {
     return linesBetween(this.#joined(at).lines, seq, Number.MAX_SAFE_INTEGER);
   }
 
+  /** Whether `take` would give lines: a look that does not count as one. */
+  holds(seq: number): boolean {
+    return seq < this.lastSeq && (this.#chunks[this.#firstAbove(seq)]?.previousSeq ?? Number.POSITIVE_INFINITY) <= seq;
+  }
+
   wake(): void {
     for (const resume of this.#waiting.splice(0)) {
       resume();

@@ -33,26 +33,35 @@ export class PlacedFiles {
   }
 
   /**
-   * A file that is opened anew for each read.
-   * @param firstSeq of its first line, where a file's name may pass to another one
-   * @throws FileMoved, ENOENT from its methods
+   * One step at an open file.
+   * @param firstSeq of its first line, where a file's name may pass to another one; else null
+   * @throws FileMoved, ENOENT, and what `use` throws
    */
-  file(path: string, signal?: AbortSignal, firstSeq: number | null = null): ReadableFile {
-    const withFile = <T>(use: (file: OpenFile) => Promise<T>): Promise<T> =>
-      this.step(async (files) => {
-        const file = await files.open(path, 'read');
-        try {
-          if (firstSeq !== null && (await firstSeqOf(file)) !== firstSeq) {
-            throw new FileMoved(path);
-          }
-          return await use(file);
-        } finally {
-          await file.close();
+  at<T>(
+    path: string,
+    firstSeq: number | null,
+    use: (file: OpenFile) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    return this.step(async (files) => {
+      const file = await files.open(path, 'read');
+      try {
+        if (firstSeq !== null && (await firstSeqOf(file)) !== firstSeq) {
+          throw new FileMoved(path);
         }
-      }, signal);
+        return await use(file);
+      } finally {
+        await file.close();
+      }
+    }, signal);
+  }
+
+  /** A file that is opened anew for each read, as `at` opens it. */
+  file(path: string, signal?: AbortSignal, firstSeq: number | null = null): ReadableFile {
     return {
-      read: (buffer, offset, length, position) => withFile((file) => file.read(buffer, offset, length, position)),
-      size: () => withFile((file) => file.size()),
+      read: (buffer, offset, length, position) =>
+        this.at(path, firstSeq, (file) => file.read(buffer, offset, length, position), signal),
+      size: () => this.at(path, firstSeq, (file) => file.size(), signal),
     };
   }
 }

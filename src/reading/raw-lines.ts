@@ -1,32 +1,45 @@
 /** A raw segment's lines from any seq on: found by halving the file, then read in chunks. */
-import { LINE_BYTES_MAX } from '../segment/segment-scan.js';
-import { CHUNK_BYTES, linesOf } from './line-chunks.js';
+import { CHUNK_BYTES } from './line-chunks.js';
 import type { LogLines } from './log-events.js';
-import type { ReadableFile } from './placed-files.js';
+import type { PlacedFiles, ReadableFile } from './placed-files.js';
+import { isShared, type RawChunks, type RawFile } from './raw-chunks.js';
 import { SEQ_HEAD_BYTES, seqAt } from './stored-line.js';
 
 const NEWLINE = 0x0a;
 const PROBE_BYTES = 4096;
 
+export interface RawAccess {
+  readonly files: PlacedFiles;
+  readonly raw: RawChunks;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * The chunks of whole lines in file[0, end) from the one on that may hold a line above `afterSeq`. A last line without its
- * newline is left out.
- * @throws NotALine
+ * The chunks of whole lines from the one on that may hold a line above `afterSeq`, up to the last one before the file's end; of a file
+ * that grows up to the last one before its end when it was reached, so that whoever is slower than its writer need not look for it
+ * again every time. A last line without its newline is left out.
+ * @throws NotALine; FileMoved, ENOENT
  */
 export async function* rawLines(
-  file: ReadableFile,
-  sessionId: string,
+  { files, raw, signal }: RawAccess,
+  rawFile: RawFile,
   afterSeq: number,
-  end: number,
 ): AsyncGenerator<LogLines, void> {
-  let position = await seek(file, afterSeq, end);
-  for (;;) {
-    const bytes = await wholeLinesAt(file, position, end);
-    if (bytes.length === 0) {
+  const { path, firstSeq } = rawFile;
+  const within = <T>(use: (file: ReadableFile) => Promise<T>): Promise<T> => files.at(path, firstSeq, use, signal);
+  let { end } = rawFile;
+  let position = afterSeq === 0 ? 0 : await within((file) => seek(file, afterSeq, end));
+  for (let isWhole = true; isWhole; ) {
+    if (rawFile.grows && !isShared(position, end)) {
+      end = Math.max(end, await within((file) => file.size()));
+    }
+    isWhole = isShared(position, end);
+    const lines = await raw.at({ ...rawFile, end }, position, signal);
+    if (lines === null) {
       return;
     }
-    position += bytes.length;
-    yield linesOf(sessionId, bytes);
+    position += lines.bytes.length;
+    yield lines;
   }
 }
 
@@ -35,7 +48,7 @@ async function seek(file: ReadableFile, afterSeq: number, end: number): Promise<
   /** A line begins here that is not above `afterSeq`, or it is the start of the file. */
   let low = 0;
   /** Behind it there is nothing at or below `afterSeq` that begins. */
-  let high = afterSeq > 0 ? end : 0;
+  let high = end;
   while (high - low > CHUNK_BYTES) {
     const middle = low + Math.floor((high - low) / 2);
     const line = await lineBehind(file, middle, high);
@@ -70,26 +83,4 @@ async function lineBehind(
     at += count;
   }
   return null;
-}
-
-/** About a chunk, or one line that is longer; empty where no whole line is left. */
-async function wholeLinesAt(file: ReadableFile, position: number, end: number): Promise<Buffer> {
-  let buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(CHUNK_BYTES, end - position)));
-  let length = 0;
-  while (length < buffer.length) {
-    const count = await file.read(buffer, length, buffer.length - length, position + length);
-    if (count === 0) {
-      break;
-    }
-    length += count;
-    const isWhole = buffer.subarray(0, length).lastIndexOf(NEWLINE) !== -1;
-    if (length === buffer.length && !isWhole && length < Math.min(end - position, LINE_BYTES_MAX)) {
-      const longer = Buffer.allocUnsafeSlow(Math.min(end - position, length * 2));
-      buffer.copy(longer, 0, 0, length);
-      buffer = longer;
-    }
-  }
-  const lines = buffer.subarray(0, buffer.subarray(0, length).lastIndexOf(NEWLINE) + 1);
-  // Whoever stands still with a few lines must not hold the room of many.
-  return lines.length * 2 < buffer.length ? Buffer.from(lines) : lines;
 }

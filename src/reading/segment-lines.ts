@@ -3,17 +3,14 @@ import type { GzipMember } from '../segment/manifest.js';
 import { gzipLines } from './gzip-lines.js';
 import type { InflatedMembers } from './inflated-members.js';
 import type { LogLines } from './log-events.js';
-import type { PlacedFiles } from './placed-files.js';
 import type { SegmentFile } from './plan.js';
-import { rawLines } from './raw-lines.js';
+import { type RawAccess, rawLines } from './raw-lines.js';
 import { manifestOf } from './segment-bytes.js';
 
 /** What reading a session needs at each step. */
-export interface SegmentAccess {
-  readonly files: PlacedFiles;
+export interface SegmentAccess extends RawAccess {
   readonly inflated: InflatedMembers;
   readonly sessionId: string;
-  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -34,7 +31,11 @@ export async function* segmentLines(
     yield* gzipLines(inflated, { sessionId, path, compressedBytes: bytes, members }, afterSeq, signal);
   } else {
     // Nothing has to be found in a segment that begins behind the cursor.
-    yield* rawLines(file, sessionId, afterSeq < segment.firstSeq ? 0 : afterSeq, bytes);
+    yield* rawLines(
+      access,
+      { sessionId, path, firstSeq: null, end: bytes, grows: false },
+      afterSeq < segment.firstSeq ? 0 : afterSeq,
+    );
   }
 }
 

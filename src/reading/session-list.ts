@@ -10,6 +10,7 @@ import { InflatedMembers } from './inflated-members.js';
 import type { LogLines } from './log-events.js';
 import { FileMoved, firstSeqOf, hasMoved, PlacedFiles } from './placed-files.js';
 import { planSegments, type SegmentFile } from './plan.js';
+import { RawChunks } from './raw-chunks.js';
 import { rawLines } from './raw-lines.js';
 import { ReadPlaces } from './read-places.js';
 import { manifestOf } from './segment-bytes.js';
@@ -190,10 +191,18 @@ async function* firstLines(
   { active }: Snapshot,
   newest: SegmentFile | undefined,
 ): AsyncGenerator<LogLines, void> {
+  const access = {
+    files,
+    inflated: new InflatedMembers(files),
+    raw: new RawChunks(files),
+    sessionId: '',
+    signal: undefined,
+  };
   if (newest !== undefined) {
-    yield* segmentLines({ files, inflated: new InflatedMembers(files), sessionId: '', signal: undefined }, newest, 0);
+    yield* segmentLines(access, newest, 0);
   } else if (active !== null) {
-    yield* rawLines(files.file(active.path, undefined, active.firstSeq), '', 0, active.bytes);
+    const { path, firstSeq, bytes } = active;
+    yield* rawLines(access, { sessionId: '', path, firstSeq, end: bytes, grows: false }, 0);
   }
 }
 

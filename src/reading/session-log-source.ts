@@ -105,13 +105,20 @@ export class SessionLogSource implements LogSource {
     }
   }
 
-  #catchUp(
+  /** What the files have, up to where the hub has the rest. */
+  async *#catchUp(
     sessionId: string,
     cursor: Cursor,
     watch: Watch,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoredEvent, void> {
-    return this.#readUpTo(sessionId, watch.lastSeq, cursor, signal);
+    for await (const event of this.#readUpTo(sessionId, watch.lastSeq, cursor, signal)) {
+      yield event;
+      // To the end of a file that grows would be a chunk that nobody shares.
+      if (watch.holds(cursor.seq)) {
+        return;
+      }
+    }
   }
 
   /** What the files have. @param written lines were written up to there: those that are in no file are gone */

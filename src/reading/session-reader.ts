@@ -17,10 +17,11 @@ import { GapFinder, type Hole } from './gap-finder.js';
 import { InflatedMembers } from './inflated-members.js';
 import { hasMoved, PlacedFiles } from './placed-files.js';
 import { planReading, type SegmentFile } from './plan.js';
+import { RawChunks } from './raw-chunks.js';
 import { rawLines } from './raw-lines.js';
 import { ReadPlaces } from './read-places.js';
 import { ReadingError } from './reading-error.js';
-import { segmentLines } from './segment-lines.js';
+import { type SegmentAccess, segmentLines } from './segment-lines.js';
 import { type ActiveFile, type Snapshot, takeSnapshot } from './snapshot.js';
 import { type SeqRange, tailRange } from './tail-range.js';
 
@@ -34,6 +35,7 @@ const PLACES = 3;
 export class SessionReader {
   readonly places = new ReadPlaces(PLACES);
   readonly inflated: InflatedMembers;
+  readonly raw: RawChunks;
   readonly #files: PlacedFiles;
   readonly #layout: Layout;
   readonly #gaps: GapFinder;
@@ -43,11 +45,12 @@ export class SessionReader {
     this.#files = new PlacedFiles(files, this.places);
     this.#gaps = new GapFinder(this.#files, layout);
     this.inflated = new InflatedMembers(this.#files);
+    this.raw = new RawChunks(this.#files);
   }
 
   /**
    * What is stored behind the cursor and up to its `throughSeq`, byte for byte, and what is gone there; moves the cursor. Ends
-   * behind the last line there was when the reader last looked for files. A last line without its newline is not there yet.
+   * behind the last line there was when the reader last looked, not before it began. A last line without its newline is not there yet.
    * @throws ReadingError UNKNOWN_SESSION, DAMAGED_SEGMENT, UNSETTLED; ReadingAborted
    */
   async *read(sessionId: string, cursor: Cursor, signal?: AbortSignal): AsyncGenerator<StoredEvent, void> {
@@ -89,13 +92,17 @@ export class SessionReader {
         throw unknown(sessionId);
       }
       try {
-        return await tailRange({ files: this.#files, inflated: this.inflated, sessionId, signal }, snapshot, count);
+        return await tailRange(this.#access(sessionId, signal), snapshot, count);
       } catch (error) {
         if (!hasMoved(error) || misses >= MISSES_MAX) {
           throw hasMoved(error) ? unsettled(sessionId, error) : error;
         }
       }
     }
+  }
+
+  #access(sessionId: string, signal: AbortSignal | undefined): SegmentAccess {
+    return { files: this.#files, inflated: this.inflated, raw: this.raw, sessionId, signal };
   }
 
   #snapshot(sessionId: string, signal: AbortSignal | undefined): Promise<Snapshot | null> {
@@ -164,9 +171,8 @@ export class SessionReader {
       yield cursor.passGap(segment);
       return;
     }
-    const place = { files: this.#files, inflated: this.inflated, sessionId, signal };
     try {
-      yield* cursor.advance(segmentLines(place, segment, cursor.seq));
+      yield* cursor.advance(segmentLines(this.#access(sessionId, signal), segment, cursor.seq));
     } catch (error) {
       throw error instanceof NotALine || isNotAFile(error) ? damaged(segment, error) : error;
     }
@@ -184,9 +190,10 @@ export class SessionReader {
     if (firstSeq === null) {
       return;
     }
-    const file = this.#files.file(path, signal, firstSeq);
+    const file = { sessionId, path, firstSeq, end: bytes, grows: true };
+    const afterSeq = cursor.seq < firstSeq ? 0 : cursor.seq;
     try {
-      yield* cursor.advance(rawLines(file, sessionId, cursor.seq < firstSeq ? 0 : cursor.seq, bytes));
+      yield* cursor.advance(rawLines(this.#access(sessionId, signal), file, afterSeq));
     } catch (error) {
       // Behind a crash the active file may end in anything; the next start of the server cuts it off just there.
       if (!(error instanceof NotALine)) {

@@ -7,6 +7,7 @@ import { cursorAt } from '../../src/reading/cursor.js';
 import { InflatedMembers } from '../../src/reading/inflated-members.js';
 import { PlacedFiles } from '../../src/reading/placed-files.js';
 import { planSegments } from '../../src/reading/plan.js';
+import { RawChunks } from '../../src/reading/raw-chunks.js';
 import { ReadPlaces } from '../../src/reading/read-places.js';
 import { ReadingError } from '../../src/reading/reading-error.js';
 import { segmentLines } from '../../src/reading/segment-lines.js';
@@ -193,7 +194,8 @@ describe('SessionReader', () => {
       throw new Error('there is no segment');
     }
     let lines = 0;
-    for await (const chunk of segmentLines({ files, inflated, sessionId: ID, signal: undefined }, segment, 0)) {
+    const access = { files, inflated, raw: new RawChunks(files), sessionId: ID, signal: undefined };
+    for await (const chunk of segmentLines(access, segment, 0)) {
       lines += chunk.lastSeq - chunk.firstSeq + 1;
       expect(chunk.bytes.length).toBeLessThanOrEqual(128 * 1024);
       expect(chunk.bytes.buffer.byteLength).toBeLessThanOrEqual(128 * 1024);
