@@ -35,6 +35,8 @@ const INGEST_COST_MAX = 1.05;
 const SESSIONS = 10;
 const VIEWERS = 100;
 const SMOKE_VIEWERS = 10;
+/** How often the plan is stored while it counts. */
+const AGAIN = 3;
 const LIVE = 'live';
 
 export async function measureFanOut(bench: Bench): Promise<void> {
@@ -118,26 +120,30 @@ async function measureCost(bench: Bench): Promise<void> {
 }
 
 /**
- * CPU seconds of servers that have stored the frames of the plan once and store them again, so that viewers have joined, and are at the
- * end or have full sockets, before anything counts. *Their bytes* cost what the same viewers take to read the same lines alone.
+ * CPU seconds of servers that have stored the frames of the plan once and, after a pause, store them AGAIN times more, so that viewers
+ * have joined, and are at the end or have full sockets, before anything counts. All pause alike: what begins after a pause costs more for
+ * its first second. *Their bytes* cost what the same viewers take to read the same lines alone.
  */
 async function cost(job: AudienceJob): Promise<Figures> {
   const once = job.lastSeqs;
-  const twice = Object.fromEntries(Object.entries(once).map(([id, lastSeq]) => [id, lastSeq * 2]));
+  const all = Object.fromEntries(Object.entries(once).map(([id, lastSeq]) => [id, lastSeq * (1 + AGAIN)]));
   const takers = job.viewers / 2;
-  const alone = await stored(job, (audience) => audience.storeAgain());
+  const alone = await stored(job, async (audience) => {
+    await audience.paused();
+    return audience.spent(() => audience.store(AGAIN));
+  });
   const besideStalled = await stored(job, async (audience) => {
     await audience.watch(job.viewers, job.viewers);
-    await audience.socketsFilled();
-    const during = await audience.storeAgain();
+    await audience.paused();
+    const during = await audience.spent(() => audience.store(AGAIN));
     await audience.allThere(job.viewers);
     return during;
   });
   const reading = await stored(job, async (audience) => {
-    await audience.storeAgain();
+    await audience.store(AGAIN);
     return audience.spent(async () => {
       await audience.watch(takers, 0);
-      await finished(audience.ask, twice);
+      await finished(audience.ask, all);
     });
   });
   let lines = 0;
@@ -145,19 +151,19 @@ async function cost(job: AudienceJob): Promise<Figures> {
   const together = await stored(job, async (audience) => {
     await audience.watch(job.viewers, takers);
     await audience.ask({ type: 'reach', lastSeqs: once });
-    await audience.socketsFilled();
+    await audience.paused();
     const during = await audience.spent(async () => {
-      ingestSeconds = await audience.store();
-      await audience.ask({ type: 'reach', lastSeqs: twice });
+      ingestSeconds = await audience.store(AGAIN);
+      await audience.ask({ type: 'reach', lastSeqs: all });
     });
     await audience.allThere(job.viewers);
     await audience.ask({ type: 'wake' });
-    ({ lines } = await finished(audience.ask, twice));
+    ({ lines } = await finished(audience.ask, all));
     return during;
   });
-  const bytesCpu = reading.cpu / 2;
+  const bytesCpu = (reading.cpu * AGAIN) / (1 + AGAIN);
   return {
-    framesPerSecond: job.plan.frames / ingestSeconds,
+    framesPerSecond: (job.plan.frames * AGAIN) / ingestSeconds,
     linesDelivered: lines,
     stalledIngestCost: besideStalled.cpu / alone.cpu,
     viewedIngestCost: (together.cpu - bytesCpu) / alone.cpu,
@@ -173,7 +179,7 @@ function stored(job: AudienceJob, work: (audience: Audience) => Promise<Spent>):
   return withServer(job.settings, (server, logDir) =>
     withViewers(job.settings, async (ask) => {
       const audience = new Audience(job, server, logDir, ask);
-      await audience.store();
+      await audience.store(1);
       return work(audience);
     }),
   );

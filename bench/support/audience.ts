@@ -44,22 +44,22 @@ export class Audience {
     this.ask = ask;
   }
 
-  /** Has the plan's frames stored. @returns seconds until the last acknowledgement */
-  async store(): Promise<number> {
+  /** Has the plan's frames stored so often. @returns seconds until the acknowledgements, those of all times together */
+  async store(times: number): Promise<number> {
     const { load, plan, settings } = this.#job;
     const { sessionPrefix } = plan;
-    const { wallSeconds } = await load.replay({
-      transport: 'batches',
-      sessionPrefix,
-      port: this.#server.grpcPort,
-      inFlight: settings.inFlight,
-    });
-    await settle(this.#server.child.pid, this.#logDir);
-    return wallSeconds;
-  }
-
-  storeAgain(): Promise<Spent> {
-    return this.spent(() => this.store());
+    let seconds = 0;
+    for (let time = 0; time < times; time++) {
+      const { wallSeconds } = await load.replay({
+        transport: 'batches',
+        sessionPrefix,
+        port: this.#server.grpcPort,
+        inFlight: settings.inFlight,
+      });
+      seconds += wallSeconds;
+      await settle(this.#server.child.pid, this.#logDir);
+    }
+    return seconds;
   }
 
   async spent(work: () => Promise<unknown>): Promise<Spent> {
@@ -76,8 +76,8 @@ export class Audience {
     await this.ask({ type: 'watch', ...doorOf(this.#server, door), sessionIds, viewers, stalled });
   }
 
-  /** Nothing tells full sockets but that nothing is written to them any more. */
-  socketsFilled(): Promise<void> {
+  /** Until the sockets of those who stall are full, which nothing tells but that nothing is written to them any more. */
+  paused(): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, this.#job.settings.smoke ? 200 : 4000));
   }
 
