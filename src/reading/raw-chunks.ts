@@ -53,12 +53,14 @@ export class RawChunks {
     const key = `${position}:${file.firstSeq ?? ''}:${file.path}`;
     // Nobody's signal ends it: others may wait for the same chunk.
     const piece = this.#kept.get(key, async () => {
-      const lines = await this.#read(file, position, limit, undefined);
+      const lines = await this.#read({ ...file, end: limit }, position, limit, undefined);
       return { chunks: lines === null ? [] : [lines] };
     });
-    return (await unlessAborted(piece, signal)).chunks[0] ?? null;
+    // A line that goes beyond the limit is nobody else's: where the file ends, and so whether all of the line is there, is each reader's own.
+    return (await unlessAborted(piece, signal)).chunks[0] ?? this.#read(file, position, limit, signal);
   }
 
+  /** Of lines up to `limit`, or the one that is longer: up to the file's end. */
   async #read(
     { sessionId, path, firstSeq, end }: RawFile,
     position: number,
