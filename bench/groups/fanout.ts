@@ -5,7 +5,6 @@ import {
   doorOf,
   finished,
   lastSeqsOf,
-  type Spent,
   withServer,
   withViewers,
 } from '../support/audience.js';
@@ -16,6 +15,7 @@ import { Load } from '../support/load.js';
 import { cpuSeconds, peakRssBytes } from '../support/process-figures.js';
 import type { BenchSettings } from '../support/settings.js';
 import { DOORS, type Door } from '../support/viewer-protocol.js';
+import { watchedLineSeconds } from '../support/watched-lines.js';
 
 const GROUP = 'fanout';
 const SECONDS = 5;
@@ -37,6 +37,8 @@ const VIEWERS = 100;
 const SMOKE_VIEWERS = 10;
 /** How often the plan is stored while it counts. */
 const AGAIN = 3;
+/** Of four times, for what is compared to hundredths. */
+const ROUNDS = 5;
 const LIVE = 'live';
 
 export async function measureFanOut(bench: Bench): Promise<void> {
@@ -114,8 +116,9 @@ async function measureCost(bench: Bench): Promise<void> {
     bench.target({ group: GROUP, job, server: door }, 'stalledIngestCost', { atMost: INGEST_COST_MAX });
   }
   bench.note(
-    "viewers: the CPU of ingest beyond the viewers' bytes is a small difference of large figures, and stored bytes have another price " +
-      'than live ones: it has no verdict.',
+    "viewers: the CPU of ingest beyond the viewers' bytes is a small difference of large figures, and stored bytes have another price than live " +
+      'ones: it has no verdict. What the writer does because its session is watched, the one copy of the lines for all viewers included, is ' +
+      'measured by itself.',
   );
 }
 
@@ -128,17 +131,7 @@ async function cost(job: AudienceJob): Promise<Figures> {
   const once = job.lastSeqs;
   const all = Object.fromEntries(Object.entries(once).map(([id, lastSeq]) => [id, lastSeq * (1 + AGAIN)]));
   const takers = job.viewers / 2;
-  const alone = await stored(job, async (audience) => {
-    await audience.paused();
-    return audience.spent(() => audience.store(AGAIN));
-  });
-  const besideStalled = await stored(job, async (audience) => {
-    await audience.watch(job.viewers, job.viewers);
-    await audience.paused();
-    const during = await audience.spent(() => audience.store(AGAIN));
-    await audience.allThere(job.viewers);
-    return during;
-  });
+  const { alone, beside } = await besideStalled(job);
   const reading = await stored(job, async (audience) => {
     await audience.store(AGAIN);
     return audience.spent(async () => {
@@ -161,21 +154,53 @@ async function cost(job: AudienceJob): Promise<Figures> {
     ({ lines } = await finished(audience.ask, all));
     return during;
   });
+  const watchedSeconds = await watchedLineSeconds({
+    viewers: job.viewers / SESSIONS,
+    stalled: takers / SESSIONS,
+    lines: Math.ceil(job.plan.frames / SESSIONS),
+  });
   const bytesCpu = (reading.cpu * AGAIN) / (1 + AGAIN);
   return {
     framesPerSecond: (job.plan.frames * AGAIN) / ingestSeconds,
     linesDelivered: lines,
-    stalledIngestCost: besideStalled.cpu / alone.cpu,
-    viewedIngestCost: (together.cpu - bytesCpu) / alone.cpu,
-    ingestCpuSeconds: alone.cpu,
+    stalledIngestCost: beside / alone,
+    watchedIngestCost: 1 + (watchedSeconds * job.plan.frames) / alone,
+    viewedIngestCost: (together.cpu - bytesCpu) / (alone * AGAIN),
+    ingestCpuSeconds: alone * AGAIN,
     readingCpuSeconds: bytesCpu,
     serverCpuSeconds: together.cpu,
     peakRssBytes: together.peakRssBytes,
   };
 }
 
+/**
+ * Seconds of CPU of ingest alone, and beside viewers of whom none reads: of two servers in turns, the plan each time, since what a frame
+ * costs changes by a tenth from one minute to the next.
+ */
+async function besideStalled(job: AudienceJob): Promise<{ alone: number; beside: number }> {
+  const rounds = job.settings.smoke ? 1 : ROUNDS;
+  return stored(job, (alone) =>
+    stored(job, async (beside) => {
+      await beside.watch(job.viewers, job.viewers);
+      await beside.paused();
+      const cpu = { alone: 0, beside: 0 };
+      const again = async (name: 'alone' | 'beside', audience: Audience): Promise<void> => {
+        cpu[name] += (await audience.spent(() => audience.store(1))).cpu / (2 * rounds);
+      };
+      for (let round = 0; round < rounds; round++) {
+        await again('alone', alone);
+        await again('beside', beside);
+        await again('beside', beside);
+        await again('alone', alone);
+      }
+      await beside.allThere(job.viewers);
+      return cpu;
+    }),
+  );
+}
+
 /** A server that has stored the plan's frames once, for `work`. */
-function stored(job: AudienceJob, work: (audience: Audience) => Promise<Spent>): Promise<Spent> {
+function stored<Result>(job: AudienceJob, work: (audience: Audience) => Promise<Result>): Promise<Result> {
   return withServer(job.settings, (server, logDir) =>
     withViewers(job.settings, async (ask) => {
       const audience = new Audience(job, server, logDir, ask);

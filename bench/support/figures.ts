@@ -33,6 +33,8 @@ export const FIGURES = {
   readingCpuSeconds: { title: "CPU of the viewers' bytes alone", text: fixed(2, ' s') },
   /** CPU time of ingest with viewers, without that of their bytes, over ingest alone. */
   viewedIngestCost: { title: "CPU of ingest beyond the viewers' bytes", text: fixed(2, ' ×') },
+  /** CPU time of ingest with what its writer does because the session is watched, over ingest alone. */
+  watchedIngestCost: { title: 'CPU of ingest of watched lines', text: fixed(3, ' ×') },
   /** CPU time of ingest while viewers are there whose sockets are full, over ingest alone. */
   stalledIngestCost: { title: 'CPU of ingest beside viewers with full sockets', text: fixed(2, ' ×') },
   syncsPerSecond: { title: 'fdatasync/s', text: whole },
