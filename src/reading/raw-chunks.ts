@@ -12,6 +12,8 @@ import type { PlacedFiles, ReadableFile } from './placed-files.js';
 import { unlessAborted } from './read-places.js';
 
 const NEWLINE = 0x0a;
+/** Of the memory of a chunk: its last line may be left out. */
+const FILLED_MIN = 7 / 8;
 /** Lines and what doors made of them: some chunks for each of a few dozen sessions that are followed at once. */
 const KEPT_BYTES_MAX = 16 << 20;
 
@@ -104,6 +106,6 @@ async function wholeLinesAt(file: ReadableFile, position: number, limit: number,
     }
   }
   const lines = buffer.subarray(0, lineEnd);
-  // Whoever stands still with a few lines must not hold the room of many.
-  return lines.length * 2 < buffer.length ? Buffer.from(lines) : lines;
+  // Whoever stands still with a few lines must not hold the room of many, and what is kept is counted by its lines.
+  return lines.length < buffer.length * FILLED_MIN ? Buffer.from(lines) : lines;
 }

@@ -79,6 +79,7 @@ describe('chunks of a raw file', () => {
           }
           for (const { bytes, firstSeq, lastSeq } of [...all, ...some]) {
             expect(firstSeq === lastSeq || bytes.length <= 1.5 * CHUNK_BYTES).toBe(true);
+            expect(bytes.buffer.byteLength).toBeLessThanOrEqual(Math.max(Buffer.poolSize, (bytes.length * 8) / 7));
           }
         },
       ),
