@@ -117,9 +117,10 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
       expect(figures.cpuMicrosecondsPerLine?.median).toBeGreaterThan(0);
     }
     for (const { figures } of rows.slice(2)) {
-      // Each session has one viewer, and the sessions hold all frames twice.
-      expect(figures.linesDelivered?.median).toBe(2 * found.settings.frames);
+      // Each session has one viewer, and the sessions hold all frames four times.
+      expect(figures.linesDelivered?.median).toBe(4 * found.settings.frames);
       expect(figures.stalledIngestCost?.median).toBeGreaterThan(0);
+      expect(figures.watchedIngestCost?.median).toBeGreaterThan(1);
       expect(figures.viewedIngestCost?.median).toEqual(expect.any(Number));
     }
   });
