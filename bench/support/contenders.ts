@@ -24,6 +24,7 @@ export interface RunningServer {
 }
 
 const READY_DEADLINE_MS = 300_000;
+const ANSWER_MS_MAX = 2000;
 const READY_POLL_MS = 5;
 
 export async function startServer(contender: Contender, options: ServerOptions): Promise<RunningServer> {
@@ -81,7 +82,8 @@ async function readiness(url: string): Promise<void> {
 
 async function isOk(url: string): Promise<boolean> {
   try {
-    const response = await fetch(url);
+    // Before the server listens, its port may be another process's for a moment, which takes connections and says nothing.
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     await response.arrayBuffer();
     return response.ok;
   } catch {
