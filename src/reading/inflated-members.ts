@@ -49,14 +49,9 @@ export class InflatedMembers {
 
   /** Nobody's signal ends it: others may wait for the same member. */
   #inflate({ sessionId, path, compressedOffset, compressedEnd }: MemberPlace): Promise<InflatedMember> {
-    return this.#files.step(async (files) => {
-      const file = await files.open(path, 'read');
-      try {
-        return await this.#read(file, sessionId, compressedOffset, compressedEnd);
-      } finally {
-        await file.close();
-      }
-    });
+    const read = (file: OpenFile): Promise<InflatedMember> =>
+      this.#read(file, sessionId, compressedOffset, compressedEnd);
+    return this.#files.at(path, null, read, undefined);
   }
 
   async #read(file: OpenFile, sessionId: string, offset: number, end: number): Promise<InflatedMember> {

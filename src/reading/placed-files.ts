@@ -43,17 +43,13 @@ export class PlacedFiles {
     use: (file: OpenFile) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    return this.step(async (files) => {
-      const file = await files.open(path, 'read');
-      try {
-        if (firstSeq !== null && (await firstSeqOf(file)) !== firstSeq) {
-          throw new FileMoved(path);
-        }
-        return await use(file);
-      } finally {
-        await file.close();
+    const checked = async (file: OpenFile): Promise<T> => {
+      if (firstSeq !== null && (await firstSeqOf(file)) !== firstSeq) {
+        throw new FileMoved(path);
       }
-    }, signal);
+      return use(file);
+    };
+    return this.step((files) => withFile(files, path, checked), signal);
   }
 
   /** A file that is opened anew for each read, as `at` opens it. */
@@ -63,6 +59,16 @@ export class PlacedFiles {
         this.at(path, firstSeq, (file) => file.read(buffer, offset, length, position), signal),
       size: () => this.at(path, firstSeq, (file) => file.size(), signal),
     };
+  }
+}
+
+/** Opens a file for `use`, and closes it behind that. */
+export async function withFile<T>(files: Files, path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await files.open(path, 'read');
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
   }
 }
 

@@ -8,7 +8,7 @@ import { lineTime } from '../segment/line.js';
 import { isNotAFile } from '../segment/not-a-file.js';
 import { InflatedMembers } from './inflated-members.js';
 import type { LogLines } from './log-events.js';
-import { FileMoved, firstSeqOf, hasMoved, PlacedFiles } from './placed-files.js';
+import { FileMoved, firstSeqOf, hasMoved, PlacedFiles, withFile } from './placed-files.js';
 import { planSegments, type SegmentFile } from './plan.js';
 import { RawChunks } from './raw-chunks.js';
 import { rawLines } from './raw-lines.js';
@@ -231,13 +231,4 @@ async function lastLine(file: OpenFile, end: number): Promise<StoredPlace | null
 async function headAt(file: OpenFile, position: number, length: number): Promise<Buffer> {
   const head = Buffer.alloc(length);
   return head.subarray(0, await file.read(head, 0, length, position));
-}
-
-async function withFile<T>(files: Files, path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
-  const file = await files.open(path, 'read');
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
-  }
 }

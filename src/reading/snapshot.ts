@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Files } from '../segment/files.js';
 import { ACTIVE_SUFFIX, type Layout } from '../segment/layout.js';
 import { isNotAFile } from '../segment/not-a-file.js';
-import { firstSeqOf } from './placed-files.js';
+import { firstSeqOf, withFile } from './placed-files.js';
 import { type SegmentFile, segmentsOf } from './plan.js';
 import { isAbsent } from './reading-error.js';
 
@@ -61,14 +61,11 @@ export async function namesIn(files: Files, directory: string): Promise<string[]
 /** What is no file is nobody's session: recovery leaves it alone, too, and one of them must not hide all others. */
 async function activeFile(files: Files, path: string): Promise<ActiveFile | null> {
   try {
-    const file = await files.open(path, 'read');
-    try {
+    return await withFile(files, path, async (file) => {
       // In this order: what the size counts is there.
       const bytes = await file.size();
       return { path, firstSeq: await firstSeqOf(file), bytes };
-    } finally {
-      await file.close();
-    }
+    });
   } catch (error) {
     if (isAbsent(error) || isNotAFile(error)) {
       return null;
