@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { LiveCore } from '../reading/live-core.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 import { temporaryDirectory } from '../support/session-room.js';
 
 const SESSIONS = 400;
@@ -13,9 +12,6 @@ const WARM_ROUNDS = 3;
 const ROUNDS = 8;
 /** Issue 4. */
 const BYTES_MAX = 300;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 async function heldBytes(): Promise<number> {
   for (let pass = 0; pass < 3; pass++) {

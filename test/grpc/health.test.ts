@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import {
   type ClientReadableStream,
   credentials,
@@ -14,6 +12,7 @@ import {
 import { service } from 'grpc-health-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Health } from '../../src/grpc/health.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 
 const LOG_SERVICE = 'logging.v1.LogService';
 
@@ -73,9 +72,6 @@ function watch(name: string) {
   };
   return { call, next, ended, statuses };
 }
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc');
 
 function heapBytes(): number {
   collectGarbage();
