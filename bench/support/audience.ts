@@ -21,11 +21,8 @@ export interface AudienceJob {
   readonly viewers: number;
 }
 
-export interface Spent {
-  readonly cpu: number;
-  readonly peakRssBytes: number;
-}
-
+/** What sealing takes would fall to some turns and not to others. */
+const UNSEALED = { LOG_COMPRESSION: 'none', LOG_MAX_SIZE_BYTES: String(2 ** 30) };
 /** The service cuts a viewer off that takes nothing for a minute. */
 const STALL_SECONDS_MAX = 55;
 
@@ -36,6 +33,7 @@ export class Audience {
   readonly #server: RunningServer;
   readonly #logDir: string;
   #watchingSince = Number.NaN;
+  #storedTimes = 0;
 
   constructor(job: AudienceJob, server: RunningServer, logDir: string, ask: Ask) {
     this.#job = job;
@@ -44,12 +42,27 @@ export class Audience {
     this.ask = ask;
   }
 
+  /** How often the plan's frames were stored, or are being. */
+  get storedTimes(): number {
+    return this.#storedTimes;
+  }
+
+  get peakRssBytes(): number {
+    return peakRssBytes(this.#server.child.pid);
+  }
+
+  /** Of sessions that hold the plan's frames so often. */
+  lastSeqs(times: number): Record<string, number> {
+    return Object.fromEntries(Object.entries(this.#job.lastSeqs).map(([id, lastSeq]) => [id, lastSeq * times]));
+  }
+
   /** Has the plan's frames stored so often. @returns seconds until the acknowledgements, those of all times together */
   async store(times: number): Promise<number> {
     const { load, plan, settings } = this.#job;
     const { sessionPrefix } = plan;
     let seconds = 0;
     for (let time = 0; time < times; time++) {
+      this.#storedTimes++;
       const { wallSeconds } = await load.replay({
         transport: 'batches',
         sessionPrefix,
@@ -62,18 +75,31 @@ export class Audience {
     return seconds;
   }
 
-  async spent(work: () => Promise<unknown>): Promise<Spent> {
+  /** @returns seconds that the server took meanwhile */
+  async cpu(work: () => Promise<unknown>): Promise<number> {
     const { pid } = this.#server.child;
     const before = cpuSeconds(pid);
     await work();
-    return { cpu: Math.max(0.01, cpuSeconds(pid) - before), peakRssBytes: peakRssBytes(pid) };
+    return Math.max(0.01, cpuSeconds(pid) - before);
   }
 
-  async watch(viewers: number, stalled: number): Promise<void> {
-    const { lastSeqs, door } = this.#job;
-    const sessionIds = Object.keys(lastSeqs);
+  /** @param storedTimes viewers begin behind the lines of so many times */
+  async watch(viewers: number, stalled: number, storedTimes = 0): Promise<void> {
+    const { door } = this.#job;
     this.#watchingSince = performance.now();
-    await this.ask({ type: 'watch', ...doorOf(this.#server, door), sessionIds, viewers, stalled });
+    await this.ask({
+      type: 'watch',
+      ...doorOf(this.#server, door),
+      afterSeqs: this.lastSeqs(storedTimes),
+      viewers,
+      stalled,
+    });
+  }
+
+  /** Viewers come, take the lines of those times, `from` of them left out, and go. */
+  async read(viewers: number, from: number, to: number): Promise<void> {
+    await this.watch(viewers, 0, from);
+    await finished(this.ask, this.lastSeqs(to));
   }
 
   /** Until the sockets of those who stall are full, which nothing tells but that nothing is written to them any more. */
@@ -153,7 +179,7 @@ export async function withServer<Result>(
   return inLogDir(settings, async (logDir) => {
     const server = await startServer('logweir', {
       logDir,
-      environment: { LOG_COMPRESSION: 'none', ...settings.environment },
+      environment: { ...UNSEALED, ...settings.environment },
       cores: settings.pinning?.server ?? null,
       profileDirectory: settings.profileDirectory,
     });

@@ -5,18 +5,19 @@ export const DOORS = ['sse', 'grpc'] as const;
 export type Door = (typeof DOORS)[number];
 
 export type ViewerCommand =
-  /** Opens viewers, in turn of each session from its first line on; the last ones of them read nothing until they are woken. */
+  /** Opens viewers, in turn of each session behind that line; the last ones of them read nothing until they are woken. */
   | {
       readonly type: 'watch';
       readonly door: Door;
       readonly port: number;
-      readonly sessionIds: readonly string[];
+      readonly afterSeqs: Readonly<Record<string, number>>;
       readonly viewers: number;
       readonly stalled: number;
     }
-  /** Writes lines that say when they were sent, acknowledged ones, so many a second. */
+  /** Writes lines, acknowledged ones, so many a second; `timed` ones say when they were sent. */
   | {
       readonly type: 'write';
+      readonly timed: boolean;
       readonly port: number;
       readonly sessionId: string;
       readonly frames: number;

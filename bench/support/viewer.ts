@@ -31,13 +31,14 @@ export interface ViewerOptions {
   readonly door: Door;
   readonly port: number;
   readonly sessionId: string;
+  readonly afterSeq: number;
   readonly latencies: RecordableHistogram;
 }
 
 export class Viewer {
   lines = 0;
   reconnects = 0;
-  #lastSeq = 0;
+  #lastSeq: number;
   #stalls: boolean;
   #stream: ViewedStream | null = null;
   #retries = 0;
@@ -49,6 +50,7 @@ export class Viewer {
   constructor(options: ViewerOptions, stalls: boolean) {
     this.#options = options;
     this.#stalls = stalls;
+    this.#lastSeq = options.afterSeq;
     this.#open();
   }
 
@@ -109,7 +111,7 @@ export class Viewer {
     if (this.#closed) {
       return;
     }
-    this.reconnects += this.#lastSeq > 0 ? 1 : 0;
+    this.reconnects += this.lines > 0 ? 1 : 0;
     if (++this.#retries > RETRIES_MAX) {
       this.#error ??= new Error(`${this.#options.sessionId}: the stream ended ${RETRIES_MAX} times`);
       this.#settle();

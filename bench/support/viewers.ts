@@ -16,15 +16,17 @@ const latencies = createHistogram();
 const { WriteLogBatches } = loadLogService<LiveFrame>({ longs: Number, defaults: true });
 let viewers: Viewer[] = [];
 
-function watch({ door, port, sessionIds, viewers: count, stalled }: ViewerCommand & { type: 'watch' }): void {
+function watch({ door, port, afterSeqs, viewers: count, stalled }: ViewerCommand & { type: 'watch' }): void {
+  const sessions = Object.entries(afterSeqs);
   viewers = Array.from({ length: count }, (_, at) => {
-    const sessionId = sessionIds[at % sessionIds.length] ?? '';
-    return new Viewer({ door, port, sessionId, latencies }, at >= count - stalled);
+    const [sessionId, afterSeq] = sessions[at % sessions.length] ?? ['', 0];
+    return new Viewer({ door, port, sessionId, afterSeq, latencies }, at >= count - stalled);
   });
 }
 
 /** Resolves once every line is acknowledged. */
-async function write({ port, sessionId, frames, framesPerSecond }: ViewerCommand & { type: 'write' }): Promise<void> {
+async function write(command: ViewerCommand & { type: 'write' }): Promise<void> {
+  const { port, sessionId, frames, framesPerSecond, timed } = command;
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   const { path, requestSerialize, responseDeserialize } = WriteLogBatches;
   const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, {});
@@ -41,7 +43,7 @@ async function write({ port, sessionId, frames, framesPerSecond }: ViewerCommand
     if (due > sent) {
       call.write({
         batchId,
-        frames: Array.from({ length: due - sent }, () => ({ sessionId, content: stamped(TEXT) })),
+        frames: Array.from({ length: due - sent }, () => ({ sessionId, content: timed ? stamped(TEXT) : TEXT })),
       });
       sent = due;
     }

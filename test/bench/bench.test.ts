@@ -111,12 +111,13 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
       '10 viewers, half of them stalled, of 10 sessions at full speed: grpc',
     ]);
     for (const { figures } of rows.slice(0, 2)) {
-      expect(figures.linesDelivered?.median).toBe(5 * (200 + 2));
+      expect(figures.linesDelivered?.median).toBe(5 * (1 + 200 + 200));
       expect(figures.viewP50Ms?.median).toBeGreaterThan(0);
       expect(figures.viewP99Ms?.median).toBeGreaterThanOrEqual(figures.viewP50Ms?.median ?? Number.NaN);
       expect(figures.cpuMicrosecondsPerLine?.median).toBeGreaterThan(0);
     }
-    for (const { figures } of rows.slice(2)) {
+    for (const { figures, verdicts } of rows.slice(2)) {
+      expect(verdicts).toHaveLength(2);
       // Each session has one viewer, and the sessions hold all frames four times.
       expect(figures.linesDelivered?.median).toBe(4 * found.settings.frames);
       expect(figures.stalledIngestCost?.median).toBeGreaterThan(0);
