@@ -67,13 +67,30 @@ describe('the pool of buffers', () => {
     expect(memory.size).toBe(8);
   });
 
-  it('keeps nothing that a burst made large', () => {
-    const roomy = new BufferPool(16 * 1024 * 1024);
-    const burst = roomy.take();
-    burst.reserve(0, 1024 * 1024 + 1);
-    expect(burst.bytes.length).toBe(1024 * 1024 + 1);
-    roomy.give(burst);
-    // What it grew from.
-    expect(roomy.freeBytes).toBe(4096);
+  it('takes a buffer of a long line again, and keeps nothing that is longer than any', () => {
+    const roomy = new BufferPool(32 * 1024 * 1024);
+    const long = roomy.take();
+    long.reserve(0, 1024 * 1024 + 1);
+    expect(long.bytes.length).toBe(2 * 1024 * 1024);
+    const memory = long.bytes;
+    roomy.give(long);
+    const again = roomy.take(1024 * 1024 + 1);
+    expect(again.bytes).toBe(memory);
+    again.reserve(0, 8 * 1024 * 1024 + 1);
+    expect(again.bytes.length).toBe(8 * 1024 * 1024 + 1);
+    roomy.give(again);
+    // What they grew from.
+    expect(roomy.freeBytes).toBe(4096 + 2 * 1024 * 1024);
+  });
+
+  it('gives up what one burst made long within seconds', () => {
+    const pool = new BufferPool(64 * 1024);
+    const burst = pool.take(5 * 1024 * 1024);
+    pool.give(burst);
+    expect(pool.freeBytes).toBe(8 * 1024 * 1024);
+    for (const second of [3, 6, 9]) {
+      pool.sweep(second * 1000);
+    }
+    expect(pool.freeBytes).toBe(0);
   });
 });
