@@ -25,6 +25,8 @@ const view = new FrameView();
 const runs = new RunEncoder();
 /** What `runs` has loaded, whole. */
 let loaded: Uint8Array | null = null;
+/** No frame has an empty id: whoever's the frame is, it is another session's. */
+const NOBODY = { idBytes: new Uint8Array(0), idJson: new Uint8Array(0) };
 /** How many frames are taken one by one at most before a run is tried again. */
 const FRUITLESS_MAX = 64;
 
@@ -96,9 +98,12 @@ export class Intake {
       this.#skips--;
       return 0;
     }
-    let touched = this.#current;
-    if (touched === null || touched.writer.retired || !isLoaded(bytes)) {
+    if (!isLoaded(bytes)) {
       return 0;
+    }
+    let touched = this.#current;
+    if (touched === null || touched.writer.retired) {
+      touched = this.#touchFirst(bytes, position, format);
     }
     const nowMs = this.#registry.wallMs();
     let taken = 0;
@@ -153,6 +158,12 @@ export class Intake {
       return current;
     }
     return this.#touchAt(bytes, sessionIdStart, sessionIdEnd);
+  }
+
+  /** Whose the frame at `position` of the loaded piece is; null when its session has no writer, or it needs a closer look. */
+  #touchFirst(bytes: Uint8Array, position: number, format: RunFormat): Touched | null {
+    const result = runs.encodeRun(position, format, NOBODY, 0, 0, this.#limits.maxFrameBytes, 0, null, 0);
+    return result === OTHER_SESSION ? this.#touchAt(bytes, runs.idStart, runs.idEnd) : null;
   }
 
   /** Null when the session whose id stands in bytes[start, end) has no writer. */

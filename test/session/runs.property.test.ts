@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -101,27 +102,30 @@ test('frames that are taken together are stored, counted and refused as one by o
     fc.asyncProperty(
       fc.array(fc.array(frame, { minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 4 }),
       fc.constantFrom(GROUP, BATCH),
-      async (messages, format) => {
+      // As the doors do it: one for a stream, or one for each batch.
+      fc.boolean(),
+      async (messages, format, oneIntake) => {
         const outcomes = await Promise.all(
           [false, true].map(async (together) => {
             await using directory = await temporaryDirectory();
             const room = await openSessionRoom(directory.path, { clock, maxBytes: 4000 });
-            const intake = room.sessions.newIntake({});
+            const intakes = [room.sessions.newIntake({})];
             const refused: Refused = [];
-            for (const fields of messages) {
+            for (const [index, fields] of messages.entries()) {
+              const intake = intakes[index] ?? (oneIntake ? intakes[0] : room.sessions.newIntake({}));
+              assert(intake);
+              intakes[index] = intake;
               const frames = fields.map(encodeFrame);
               const { message, places } = format === GROUP ? groupOf(frames) : batchOf(frames);
               await (together
                 ? takeTogether(intake, message, places, format, refused)
                 : takeOneByOne(intake, frames, refused));
             }
-            const ranges = await intake.settle();
-            const { received, written, duplicates } = intake;
+            const ranges = await Promise.all(intakes.map((intake) => intake.settle()));
+            const taken = intakes.map(({ received, written, duplicates }) => ({ received, written, duplicates }));
             const { framesReceived, framesDuplicate, bytesReceived, framesWritten } = room.counts;
             const counts = {
-              received,
-              written,
-              duplicates,
+              taken,
               framesReceived,
               framesDuplicate,
               bytesReceived,
@@ -135,4 +139,20 @@ test('frames that are taken together are stored, counted and refused as one by o
     ),
     { numRuns: 150 },
   );
+});
+
+test('a run begins with the first frame of whoever asks, once its session has a writer', async () => {
+  await using directory = await temporaryDirectory();
+  const room = await openSessionRoom(directory.path, { clock });
+  const frames = ['a', 'a', 'b'].map((id) => encodeFrame({ session_id: id, content: 'one' }));
+  const { message, places } = batchOf(frames);
+  const taken = async (): Promise<number> => {
+    const intake = room.sessions.newIntake({});
+    const count = intake.takeRun(message, places[0]?.head ?? 0, BATCH);
+    await takeTogether(intake, message, places.slice(count), BATCH, []);
+    await intake.settle();
+    return count;
+  };
+  expect([await taken(), await taken()]).toEqual([0, 3]);
+  await room.sessions.registry.drain();
 });
