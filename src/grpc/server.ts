@@ -12,6 +12,7 @@ import type { Clock } from '../segment/clock.js';
 import { StorageError } from '../segment/storage-error.js';
 import { Overload } from '../session/admission.js';
 import { Conflict, LookupFailed } from '../session/conflict.js';
+import type { Flow } from '../session/flow.js';
 import type { Intake } from '../session/intake.js';
 import { ConflictLog } from '../telemetry/conflict-log.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -54,7 +55,7 @@ export interface GrpcServerOptions {
   readonly limits: GrpcLimits;
   readonly durable: boolean;
   readonly descriptorSet: Buffer;
-  readonly newIntake: (flow: object) => Intake;
+  readonly newIntake: (flow: Flow) => Intake;
   readonly reading: ReaderSources;
   readonly completeSession: CompleteSession;
   readonly clock: Clock;

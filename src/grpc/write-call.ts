@@ -1,5 +1,6 @@
 import type { StatusObject, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
+import type { Flow } from '../session/flow.js';
 import type { Intake } from '../session/intake.js';
 import type { MessageReader } from './message-reader.js';
 import type { Progress } from './status.js';
@@ -17,8 +18,8 @@ export interface WriteCall {
 
 /** What such a call is given. */
 export interface WriteCallParts {
-  /** @param flow the call: several intakes of one call are one flow */
-  readonly newIntake: (flow: object) => Intake;
+  /** Several intakes of one call are one flow. */
+  readonly newIntake: (flow: Flow) => Intake;
   /** Whether an answer means fdatasync'ed. */
   readonly durable: boolean;
   refused(problem: FrameProblem): void;

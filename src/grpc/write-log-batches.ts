@@ -2,6 +2,7 @@ import { type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-j
 import { BatchView } from '../frame/batch-view.js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { BATCH } from '../frame/run-encoder.js';
+import { Flow } from '../session/flow.js';
 import type { Intake } from '../session/intake.js';
 import type { StoredRange } from '../session/touched-sessions.js';
 import type { FrameError } from './generated/logging/v1/FrameError.js';
@@ -42,6 +43,7 @@ export class WriteLogBatches implements WriteCall {
   readonly #call: ServerDuplexStream<Buffer, WriteLogAck>;
   readonly #parts: WriteCallParts;
   readonly #maxBatchBytes: number;
+  readonly #flow = new Flow();
   readonly #batch = new BatchView();
   #state: 'reading' | 'ending' | 'ended' = 'reading';
   #taken: Promise<void> | null = null;
@@ -79,7 +81,7 @@ export class WriteLogBatches implements WriteCall {
     call.on('end', () => void this.#end());
     call.on('error', () => this.#finish(status.CANCELLED));
     call.on('cancelled', () => this.#finish(status.CANCELLED));
-    this.#taken = this.#relieve(parts.newIntake(this));
+    this.#taken = this.#relieve(parts.newIntake(this.#flow));
   }
 
   get isReading(): boolean {
@@ -108,7 +110,7 @@ export class WriteLogBatches implements WriteCall {
       void this.#end();
       return;
     }
-    this.#group ??= { intake: this.#parts.newIntake(this), batchId: 0, rejected: [] };
+    this.#group ??= { intake: this.#parts.newIntake(this.#flow), batchId: 0, rejected: [] };
     const group = this.#group;
     group.batchId = this.#batch.batchId;
     this.#lastBatchId = this.#batch.batchId;

@@ -1,6 +1,7 @@
 import { type ServerReadableStream, type StatusObject, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { FrameProblem } from '../frame/frame-problem.js';
 import { GROUP } from '../frame/run-encoder.js';
+import { Flow } from '../session/flow.js';
 import type { Intake } from '../session/intake.js';
 import type { StoredRange } from '../session/touched-sessions.js';
 import type { WriteLogResponse } from './generated/logging/v1/WriteLogResponse.js';
@@ -45,7 +46,7 @@ export class WriteLogStream implements WriteCall {
     this.#call = call;
     this.#respond = respond;
     this.#parts = parts;
-    this.#intake = parts.newIntake(this);
+    this.#intake = parts.newIntake(new Flow());
     this.reader = messageReaderOf(call);
     this.reader.groups = true;
     this.reader.onRefused = (error) => this.#fail(error);

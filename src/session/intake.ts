@@ -4,6 +4,7 @@ import { FrameView } from '../frame/frame-view.js';
 import { FULL, OTHER_PRODUCER, OTHER_SESSION, RunEncoder, type RunFormat } from '../frame/run-encoder.js';
 import type { Admission } from './admission.js';
 import { type AppendOutcome, DUPLICATE, STORED, UNDECIDED } from './append-outcome.js';
+import type { Flow } from './flow.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { SessionWriter } from './session-writer.js';
 import { type StoredRange, type Touched, TouchedSessions } from './touched-sessions.js';
@@ -48,21 +49,11 @@ export class Intake {
   readonly #admission: Admission;
   readonly #limits: IntakeLimits;
   readonly #counts: IntakeCounts;
-  readonly #flow: object;
+  readonly #flow: Flow;
   readonly #touched = new TouchedSessions();
   #current: Touched | null = null;
-  /** Frames to take one by one before a run is tried again, and how many that were the last time. */
-  #skips = 0;
-  #fruitless = 0;
 
-  /** @param flow the stream, for the lanes: streams take turns */
-  constructor(
-    registry: SessionRegistry,
-    admission: Admission,
-    limits: IntakeLimits,
-    counts: IntakeCounts,
-    flow: object,
-  ) {
+  constructor(registry: SessionRegistry, admission: Admission, limits: IntakeLimits, counts: IntakeCounts, flow: Flow) {
     this.#registry = registry;
     this.#admission = admission;
     this.#limits = limits;
@@ -94,8 +85,9 @@ export class Intake {
    * @returns how many were taken; none says nothing about the frame
    */
   takeRun(bytes: Uint8Array, position: number, format: RunFormat): number {
-    if (this.#skips > 0) {
-      this.#skips--;
+    const flow = this.#flow;
+    if (flow.skips > 0) {
+      flow.skips--;
       return 0;
     }
     if (!isLoaded(bytes)) {
@@ -119,8 +111,8 @@ export class Intake {
       }
     }
     // Frames of a kind that runs do not take come in a row.
-    this.#fruitless = taken > 0 ? 0 : Math.min(FRUITLESS_MAX, this.#fruitless * 2 + 1);
-    this.#skips = this.#fruitless >> 1;
+    flow.fruitless = taken > 0 ? 0 : Math.min(FRUITLESS_MAX, flow.fruitless * 2 + 1);
+    flow.skips = flow.fruitless >> 1;
     return taken;
   }
 

@@ -6,6 +6,7 @@ import type { Layout } from '../segment/layout.js';
 import type { StorageError } from '../segment/storage-error.js';
 import { Admission } from './admission.js';
 import { BufferPool } from './buffer-pool.js';
+import { Flow } from './flow.js';
 import { Gathering } from './gathering.js';
 import { Intake, type IntakeCounts } from './intake.js';
 import { Lane } from './lane.js';
@@ -89,8 +90,7 @@ export class Sessions {
     this.registry.start(this.#options.flushIntervalMs);
   }
 
-  /** @param flow one for each stream of frames, however many intakes it has */
-  newIntake(flow: object = {}): Intake {
+  newIntake(flow = new Flow()): Intake {
     return new Intake(this.registry, this.#context.admission, this.#options, this.#options.counts, flow);
   }
 

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { BatchView } from '../../src/frame/batch-view.js';
 import { BATCH, GROUP } from '../../src/frame/run-encoder.js';
 import { type Clock, systemClock } from '../../src/segment/clock.js';
+import { Flow } from '../../src/session/flow.js';
 import type { Intake } from '../../src/session/intake.js';
 import { encodeBatch, encodeFrame, type FrameFields } from '../support/frames.js';
 import { openSessionRoom, type SessionRoom, temporaryDirectory } from '../support/session-room.js';
@@ -109,10 +110,10 @@ test('frames that are taken together are stored, counted and refused as one by o
           [false, true].map(async (together) => {
             await using directory = await temporaryDirectory();
             const room = await openSessionRoom(directory.path, { clock, maxBytes: 4000 });
-            const intakes = [room.sessions.newIntake({})];
+            const intakes = [room.sessions.newIntake()];
             const refused: Refused = [];
             for (const [index, fields] of messages.entries()) {
-              const intake = intakes[index] ?? (oneIntake ? intakes[0] : room.sessions.newIntake({}));
+              const intake = intakes[index] ?? (oneIntake ? intakes[0] : room.sessions.newIntake());
               assert(intake);
               intakes[index] = intake;
               const frames = fields.map(encodeFrame);
@@ -147,12 +148,29 @@ test('a run begins with the first frame of whoever asks, once its session has a 
   const frames = ['a', 'a', 'b'].map((id) => encodeFrame({ session_id: id, content: 'one' }));
   const { message, places } = batchOf(frames);
   const taken = async (): Promise<number> => {
-    const intake = room.sessions.newIntake({});
+    const intake = room.sessions.newIntake();
     const count = intake.takeRun(message, places[0]?.head ?? 0, BATCH);
     await takeTogether(intake, message, places.slice(count), BATCH, []);
     await intake.settle();
     return count;
   };
   expect([await taken(), await taken()]).toEqual([0, 3]);
+  await room.sessions.registry.drain();
+});
+
+test('frames that runs do not take are not tried as runs each time, though every batch has an intake of its own', async () => {
+  await using directory = await temporaryDirectory();
+  const room = await openSessionRoom(directory.path, { clock });
+  const flow = new Flow();
+  const skips: number[] = [];
+  for (let seq = 1; seq <= 10; seq++) {
+    // Numbered ones.
+    const { message, places } = batchOf([encodeFrame({ session_id: 'a', seq })]);
+    const intake = room.sessions.newIntake(flow);
+    await takeTogether(intake, message, places, BATCH, []);
+    await intake.settle();
+    skips.push(flow.skips);
+  }
+  expect(skips).toEqual([0, 1, 0, 3, 2, 1, 0, 7, 6, 5]);
   await room.sessions.registry.drain();
 });
