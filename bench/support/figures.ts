@@ -29,10 +29,10 @@ export const FIGURES = {
   cpuMicrosecondsPerLine: { title: 'CPU a delivered line', text: fixed(2, ' µs') },
   reconnects: { title: 'reconnects', text: whole },
   ingestCpuSeconds: { title: 'CPU of ingest alone', text: fixed(2, ' s') },
-  /** Of the same viewers who read the same lines from storage, without ingest. */
+  /** Of a server whose viewers read as many lines from storage, while another one stores. */
   readingCpuSeconds: { title: "CPU of the viewers' bytes alone", text: fixed(2, ' s') },
-  /** CPU time of ingest with viewers, without that of their bytes, over ingest alone. */
-  viewedIngestCost: { title: "CPU of ingest beyond the viewers' bytes", text: fixed(2, ' ×') },
+  /** 1 and what one server takes for ingest and viewers more than two for one of them each, over ingest alone. */
+  viewedIngestCost: { title: "CPU of ingest beyond the viewers' bytes, by two servers", text: fixed(2, ' ×') },
   /** CPU time of ingest with what its writer does because the session is watched, over ingest alone. */
   watchedIngestCost: { title: 'CPU of ingest of watched lines', text: fixed(3, ' ×') },
   /** CPU time of ingest while viewers are there whose sockets are full, over ingest alone. */

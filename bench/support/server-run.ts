@@ -46,6 +46,8 @@ export async function runServer(settings: BenchSettings, load: Load, job: Server
     const server = await startServer(contender, serverOptions(settings, job, logDir));
     return orLastWords(contender, server, async () => {
       await load.replay({ transport, sessionPrefix: warmup.sessionPrefix, port: server.grpcPort, inFlight });
+      // What the warm-up left to be compressed is not the measured frames'.
+      await settle(server.child.pid, logDir);
       await job.rested?.(logDir);
       const before = residence(server.child.pid);
       const figures = await replay(settings, server, load, job, logDir);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Figure } from '../../bench/support/figures.js';
 import type { BenchReport } from '../../bench/support/report.js';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -107,22 +108,30 @@ describe('the bench in its smoke form', { timeout: 600_000 }, () => {
     expect(rows.map(({ job, server }) => `${job}: ${server}`)).toEqual([
       '5 viewers of one session, 1,000 lines/s: sse',
       '5 viewers of one session, 1,000 lines/s: grpc',
-      '10 viewers, half of them stalled, of 10 sessions at full speed: sse',
-      '10 viewers, half of them stalled, of 10 sessions at full speed: grpc',
+      ...['sse', 'grpc'].flatMap((door) =>
+        ['10 viewers who take nothing', '5 viewers who take everything', '10 viewers, half of them stalled'].map(
+          (who) => `${who}, of 10 sessions at full speed: ${door}`,
+        ),
+      ),
     ]);
     for (const { figures } of rows.slice(0, 2)) {
-      expect(figures.linesDelivered?.median).toBe(5 * (1 + 200 + 200));
+      expect(figures.linesDelivered?.median).toBe(5 * 200);
       expect(figures.viewP50Ms?.median).toBeGreaterThan(0);
       expect(figures.viewP99Ms?.median).toBeGreaterThanOrEqual(figures.viewP50Ms?.median ?? Number.NaN);
       expect(figures.cpuMicrosecondsPerLine?.median).toBeGreaterThan(0);
     }
-    for (const { figures, verdicts } of rows.slice(2)) {
-      expect(verdicts).toHaveLength(2);
+    const medians = (row: number) => (name: Figure) => rows[row]?.figures[name]?.median ?? Number.NaN;
+    for (const door of [2, 5]) {
+      expect(rows.slice(door, door + 3).map(({ verdicts }) => verdicts.length)).toEqual([1, 1, 0]);
+      const stalled = medians(door);
+      expect(stalled('stalledIngestCost')).toBeCloseTo(stalled('serverCpuSeconds') / stalled('ingestCpuSeconds'));
+      const taking = medians(door + 1);
+      expect(taking('watchedIngestCost')).toBeGreaterThan(1);
+      expect(taking('viewedIngestCost')).toBeCloseTo(
+        (taking('serverCpuSeconds') - taking('readingCpuSeconds')) / taking('ingestCpuSeconds'),
+      );
       // Each session has one viewer, and the sessions hold all frames four times.
-      expect(figures.linesDelivered?.median).toBe(4 * found.settings.frames);
-      expect(figures.stalledIngestCost?.median).toBeGreaterThan(0);
-      expect(figures.watchedIngestCost?.median).toBeGreaterThan(1);
-      expect(figures.viewedIngestCost?.median).toEqual(expect.any(Number));
+      expect(medians(door + 2)('linesDelivered')).toBe(4 * found.settings.frames);
     }
   });
 
