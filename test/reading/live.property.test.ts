@@ -58,13 +58,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Model {
   readonly lines = new Map<number, string>();
   readonly removed = new Set<number>();
+  /** Last seqs that completions were told with. */
+  readonly completed: number[] = [];
   lastSeq = 0;
+
+  /** The first one of the last `count` lines; Infinity for none. */
+  tailFrom(count: number): number {
+    return count === 0 ? Number.POSITIVE_INFINITY : ([...this.lines.keys()].at(-count) ?? 1);
+  }
 }
 
 interface Reading {
   readonly session: string;
   readonly request: ReadRequest;
   readonly pace: Pace;
+  /** Of the session when the reader came. */
+  readonly lastSeq: number;
+  /** The first line that a tail could have begun with then; later it could only begin further on. */
+  readonly tailFrom: number;
   readonly done: Promise<LogEvent[]>;
 }
 
@@ -96,8 +107,7 @@ class Play {
       case 'seal':
         return this.live.seal(one.session);
       case 'complete':
-        await this.live.complete(one.session);
-        return undefined;
+        return this.complete(one.session);
       case 'remove':
         return this.#remove(one.session, one.manifest);
       case 'read':
@@ -109,6 +119,11 @@ class Play {
         await setTimeout(5);
         return undefined;
     }
+  }
+
+  async complete(id: string): Promise<void> {
+    this.model(id).completed.push(this.model(id).lastSeq);
+    await this.live.complete(id);
   }
 
   async #write(id: string, frames: number, skip: number, filler: string): Promise<void> {
@@ -154,7 +169,9 @@ class Play {
       'tail' in start
         ? { tail: start.tail, follow }
         : { afterSeq: Math.floor((this.model(id).lastSeq * start.after) / 100), follow };
-    this.readings.push({ session: id, request, pace: how, done: this.#view(id, request, how) });
+    const { lastSeq } = this.model(id);
+    const tailFrom = this.model(id).tailFrom(request.tail ?? 0);
+    this.readings.push({ session: id, request, pace: how, lastSeq, tailFrom, done: this.#view(id, request, how) });
   }
 
   async #view(id: string, request: ReadRequest, how: Pace): Promise<LogEvent[]> {
@@ -184,7 +201,7 @@ class Play {
 }
 
 /** Holds what a reader saw against the list. */
-function check({ request, session: id }: Reading, seen: readonly LogEvent[], model: Model): void {
+function check({ request, session: id, lastSeq, tailFrom }: Reading, seen: readonly LogEvent[], model: Model): void {
   let cursor = request.tail === undefined ? (request.afterSeq ?? 0) : null;
   const due = (upTo: number): number[] => {
     const start = cursor;
@@ -195,7 +212,7 @@ function check({ request, session: id }: Reading, seen: readonly LogEvent[], mod
       for (const text of event.lines.bytes.toString().split('\n').slice(0, -1)) {
         const line = JSON.parse(text) as { seq: number; content: string; session_id: string };
         expect([line.session_id, line.content]).toEqual([id, model.lines.get(line.seq)]);
-        expect(cursor === null || line.seq > cursor).toBe(true);
+        expect(line.seq).toBeGreaterThan(cursor ?? Math.min(tailFrom - 1, lastSeq));
         // Nothing between this line and the one before it.
         expect(due(line.seq - 1)).toEqual([]);
         cursor = line.seq;
@@ -210,6 +227,10 @@ function check({ request, session: id }: Reading, seen: readonly LogEvent[], mod
       cursor = event.lastSeq;
     } else {
       expect(due(event.lastSeq)).toEqual([]);
+      expect(event.lastSeq).toBeGreaterThanOrEqual(lastSeq);
+      if (request.follow === true) {
+        expect(model.completed).toContain(event.lastSeq);
+      }
     }
   }
   expect(seen.at(-1)?.kind).toBe('end');
@@ -229,7 +250,7 @@ it('gives every reader each line once and in order, or says that it is gone', as
         }
         play.release();
         for (const id of SESSIONS) {
-          await live.complete(id);
+          await play.complete(id);
         }
         for (const reading of play.readings) {
           const seen = await reading.done;
