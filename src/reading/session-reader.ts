@@ -11,7 +11,6 @@
 import { NotALine } from '../frame/json-reader.js';
 import type { Files } from '../segment/files.js';
 import { type Layout, sessionName } from '../segment/layout.js';
-import { isNotAFile } from '../segment/not-a-file.js';
 import { type Cursor, cursorAt, type GapEvent, type StoredEvent } from './cursor.js';
 import { GapFinder, type Hole } from './gap-finder.js';
 import { InflatedMembers } from './inflated-members.js';
@@ -21,6 +20,7 @@ import { RawChunks } from './raw-chunks.js';
 import { rawLines } from './raw-lines.js';
 import { ReadPlaces } from './read-places.js';
 import { ReadingError } from './reading-error.js';
+import { damagedSegment, segmentError } from './segment-damage.js';
 import { type SegmentAccess, segmentLines } from './segment-lines.js';
 import { type ActiveFile, type Snapshot, takeSnapshot } from './snapshot.js';
 import { type SeqRange, tailRange } from './tail-range.js';
@@ -82,7 +82,7 @@ export class SessionReader {
   }
 
   /**
-   * The range of the last `count` lines that are stored now; with 0 an empty one behind the last line.
+   * The range of the last `count` lines that are stored now; with 0 an empty one behind the last line, however damaged that is.
    * @throws ReadingError UNKNOWN_SESSION, DAMAGED_SEGMENT, UNSETTLED; ReadingAborted
    */
   async tailRange(sessionId: string, count: number, signal?: AbortSignal): Promise<SeqRange> {
@@ -174,10 +174,10 @@ export class SessionReader {
     try {
       yield* cursor.advance(segmentLines(this.#access(sessionId, signal), segment, cursor.seq));
     } catch (error) {
-      throw error instanceof NotALine || isNotAFile(error) ? damaged(segment, error) : error;
+      throw segmentError(segment, error);
     }
     if (cursor.seq < Math.min(segment.lastSeq, cursor.throughSeq)) {
-      throw damaged(segment, new Error(`it ends at seq ${cursor.seq}`));
+      throw damagedSegment(segment, new Error(`it ends at seq ${cursor.seq}`));
     }
   }
 
@@ -209,8 +209,4 @@ function unknown(sessionId: string): ReadingError {
 
 function unsettled(sessionId: string, cause: unknown): ReadingError {
   return new ReadingError('UNSETTLED', `files of session ${JSON.stringify(sessionId)} keep vanishing`, { cause });
-}
-
-function damaged({ stem }: SegmentFile, cause: unknown): ReadingError {
-  return new ReadingError('DAMAGED_SEGMENT', `segment ${stem} is damaged`, { cause });
 }

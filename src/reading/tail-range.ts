@@ -1,6 +1,7 @@
 /**
  * Where the last N lines begin, found from the end: blocks of raw files backwards, gzip members backwards; segments that
- * are not reached down to their first line are not read at all, only counted by their manifests.
+ * are not reached down to their first line are not read at all, only counted by their manifests. Where the session ends says
+ * the name of its newest segment, so that whoever does not ask for a tail is given every line before a damage there.
  */
 import type { Manifest } from '../segment/manifest.js';
 import { readFully } from '../segment/read-fully.js';
@@ -9,6 +10,7 @@ import type { ReadableFile } from './placed-files.js';
 import { planSegments, type SegmentFile } from './plan.js';
 import { unlessAborted } from './read-places.js';
 import { manifestOf } from './segment-bytes.js';
+import { damagedSegment, segmentError } from './segment-damage.js';
 import { type SegmentAccess, segmentLines } from './segment-lines.js';
 import type { Snapshot } from './snapshot.js';
 import { nextLine, SEQ_HEAD_BYTES, seqAt } from './stored-line.js';
@@ -22,14 +24,17 @@ export interface SeqRange {
 const BLOCK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** The range of the last `count` lines of a snapshot; with 0 an empty one. @throws FileMoved, ENOENT when a file has moved on */
+/**
+ * The range of the last `count` lines of a snapshot; with 0 an empty one.
+ * @throws ReadingError DAMAGED_SEGMENT when the lines are in one, with 0 never; FileMoved, ENOENT when a file has moved on
+ */
 export async function tailRange(access: SegmentAccess, snapshot: Snapshot, count: number): Promise<SeqRange> {
-  const tail = new Tail(Math.max(1, count));
-  const { active } = snapshot;
-  if (active !== null && active.firstSeq !== null) {
-    const file = access.files.file(active.path, access.signal, active.firstSeq);
-    await tail.addAll(seqsOfFileBackwards(file, active.bytes));
+  if (count === 0) {
+    const throughSeq = await lastSeqOf(access, snapshot);
+    return { afterSeq: throughSeq, throughSeq };
   }
+  const tail = new Tail(count);
+  await tail.addAll(seqsOfActiveBackwards(access, snapshot));
   for (const segment of planSegments(snapshot.sealed, 0).toReversed()) {
     if (tail.isComplete) {
       break;
@@ -43,8 +48,15 @@ export async function tailRange(access: SegmentAccess, snapshot: Snapshot, count
       await tail.addAll(seqsOfSegmentBackwards(access, segment, manifest));
     }
   }
-  const { throughSeq } = tail.range;
-  return count === 0 ? { afterSeq: throughSeq, throughSeq } : tail.range;
+  return tail.range;
+}
+
+/** Of the last line; 0 when there is none. */
+async function lastSeqOf(access: SegmentAccess, snapshot: Snapshot): Promise<number> {
+  for await (const seq of seqsOfActiveBackwards(access, snapshot)) {
+    return seq;
+  }
+  return planSegments(snapshot.sealed, 0).at(-1)?.lastSeq ?? 0;
 }
 
 /** What is known of the tail, from its end towards its beginning. */
@@ -91,7 +103,37 @@ class Tail {
   }
 }
 
+async function* seqsOfActiveBackwards(access: SegmentAccess, { active }: Snapshot): AsyncGenerator<number, void> {
+  if (active !== null && active.firstSeq !== null) {
+    const file = access.files.file(active.path, access.signal, active.firstSeq);
+    yield* seqsOfFileBackwards(file, active.bytes);
+  }
+}
+
+/** @throws ReadingError DAMAGED_SEGMENT, also when the last line is not the one that its name says; ENOENT */
 async function* seqsOfSegmentBackwards(
+  access: SegmentAccess,
+  segment: SegmentFile,
+  manifest: Manifest | null,
+): AsyncGenerator<number, void> {
+  let lastSeq = 0;
+  try {
+    for await (const seq of seqsOfContentBackwards(access, segment, manifest)) {
+      lastSeq ||= seq;
+      if (lastSeq < segment.lastSeq) {
+        break;
+      }
+      yield seq;
+    }
+  } catch (error) {
+    throw segmentError(segment, error);
+  }
+  if (lastSeq < segment.lastSeq) {
+    throw damagedSegment(segment, new Error(`it ends at seq ${lastSeq}`));
+  }
+}
+
+async function* seqsOfContentBackwards(
   access: SegmentAccess,
   segment: SegmentFile,
   manifest: Manifest | null,
