@@ -14,16 +14,16 @@ import { type Layout, sessionName } from '../segment/layout.js';
 import { type Cursor, cursorAt, type GapEvent, type StoredEvent } from './cursor.js';
 import { GapFinder, type Hole } from './gap-finder.js';
 import { InflatedMembers } from './inflated-members.js';
-import { hasMoved, PlacedFiles } from './placed-files.js';
+import { hasMoved, PlacedFiles, type ReadableFile } from './placed-files.js';
 import { planReading, type SegmentFile } from './plan.js';
-import { RawChunks } from './raw-chunks.js';
+import { RawChunks, type RawFile } from './raw-chunks.js';
 import { rawLines } from './raw-lines.js';
 import { ReadPlaces } from './read-places.js';
 import { ReadingError } from './reading-error.js';
 import { damagedSegment, segmentError } from './segment-damage.js';
 import { type SegmentAccess, segmentLines } from './segment-lines.js';
 import { type ActiveFile, type Snapshot, takeSnapshot } from './snapshot.js';
-import { type SeqRange, tailRange } from './tail-range.js';
+import { linesBackwards, type SeqRange, tailRange } from './tail-range.js';
 
 /** How often in a row files may be gone without a line in between. */
 const MISSES_MAX = 20;
@@ -143,7 +143,7 @@ export class SessionReader {
       yield* this.#gapsBefore(sessionId, activeSeq, { before, behind: null }, cursor, signal);
     }
     if (active !== null && !cursor.isAtEnd) {
-      yield* this.#active(sessionId, active, cursor, signal);
+      yield* this.#active(sessionId, { ...active, grows: true }, cursor, signal);
     }
     return true;
   }
@@ -183,24 +183,38 @@ export class SessionReader {
 
   async *#active(
     sessionId: string,
-    { path, firstSeq, bytes }: ActiveFile,
+    { path, firstSeq, bytes, grows }: ActiveFile & Pick<RawFile, 'grows'>,
     cursor: Cursor,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoredEvent, void> {
     if (firstSeq === null) {
       return;
     }
-    const file = { sessionId, path, firstSeq, end: bytes, grows: true };
+    const file = { sessionId, path, firstSeq, end: bytes, grows };
     const afterSeq = cursor.seq < firstSeq ? 0 : cursor.seq;
     try {
       yield* cursor.advance(rawLines(this.#access(sessionId, signal), file, afterSeq));
+      return;
     } catch (error) {
-      // Behind a crash the active file may end in anything; the next start of the server cuts it off just there.
       if (!(error instanceof NotALine)) {
         throw error;
       }
     }
+    // Behind a crash the active file may end in anything; the next start of the server cuts it off just there. A chunk that reaches
+    // into it is read again without it.
+    if (grows) {
+      const soundBytes = await lastLineEnd(this.#files.file(path, signal, firstSeq), bytes);
+      yield* this.#active(sessionId, { path, firstSeq, bytes: soundBytes, grows: false }, cursor, signal);
+    }
   }
+}
+
+/** Behind the last of the lines in file[0, from); 0 when there is none. */
+async function lastLineEnd(file: ReadableFile, from: number): Promise<number> {
+  for await (const { end } of linesBackwards(file, from)) {
+    return end;
+  }
+  return 0;
 }
 
 function unknown(sessionId: string): ReadingError {

@@ -155,25 +155,30 @@ async function* seqsOfFileBackwards(file: ReadableFile, end: number): AsyncGener
   }
 }
 
-/** Where each whole line in file[0, from) starts, last line first. What does not begin as stored lines do is passed over. */
-export async function* linesBackwards(
-  file: ReadableFile,
-  from: number,
-): AsyncGenerator<{ start: number; seq: number }, void> {
+/** A whole line's place in its file. */
+export interface LinePlace {
+  readonly start: number;
+  /** Behind its newline. */
+  readonly end: number;
+  readonly seq: number;
+}
+
+/** The whole lines in file[0, from), last line first. What does not begin as stored lines do is passed over. */
+export async function* linesBackwards(file: ReadableFile, from: number): AsyncGenerator<LinePlace, void> {
   /** The start of the block behind: a line's seq may reach into it. */
   let behind: Buffer = Buffer.alloc(0);
   /** Nothing behind the last newline is a line. */
-  let isTorn = true;
+  let lineEnd: number | null = null;
   let end = from;
   while (end > 0) {
     const start = Math.max(0, end - BLOCK_BYTES);
     const block = Buffer.concat([await readFully(file, start, end - start), behind]);
     for (const lineStart of lineStartsBackwards(block, end - start, start === 0)) {
-      const seq = isTorn ? null : seqAt(block, lineStart);
-      isTorn = false;
-      if (seq !== null) {
-        yield { start: start + lineStart, seq };
+      const seq = lineEnd === null ? null : seqAt(block, lineStart);
+      if (lineEnd !== null && seq !== null) {
+        yield { start: start + lineStart, end: lineEnd, seq };
       }
+      lineEnd = start + lineStart;
     }
     behind = Buffer.from(block.subarray(0, SEQ_HEAD_BYTES));
     end = start;
