@@ -95,6 +95,7 @@ it('every command about reading over HTTP works as it stands', { timeout: 120_00
   expect((JSON.parse(sessions) as { sessions: object[] }).sessions).toContainEqual(
     expect.objectContaining({ session_id: 'build-42', last_seq: 3 }),
   );
+  expect(live).toMatch(/^retry: 2000\nid: 2\n\n/);
   expect(live).toContain('id: 3\nevent: log\ndata: {"seq":3,');
   expect(live).not.toContain('event: complete');
   expect(JSON.parse(completed)).toEqual({ session_id: 'build-42', status: 'failed', exit_code: 3, last_seq: 3 });

@@ -1,5 +1,6 @@
 /** From a reader to a viewer, the same for every door: only the encoding differs. */
 import type { LogEvent, LogLines } from '../reading/log-events.js';
+import { ReadingAborted } from '../reading/read-places.js';
 import type { Logger } from '../telemetry/logger.js';
 import { SHUTTING_DOWN, type StreamError, streamError } from './http-problem.js';
 import type { Viewer } from './viewers.js';
@@ -18,16 +19,17 @@ export interface EventEncoding {
 
 /**
  * Hands every event on, at the viewer's pace.
+ * @param opening where the events come from; what it throws is told as what they throw
  * @returns `end`: all was said; `error`: that was said last; `gone`: nobody listens any more
  */
 export async function deliver(
-  events: AsyncIterable<LogEvent>,
+  opening: AsyncIterable<LogEvent> | Promise<AsyncIterable<LogEvent>>,
   viewer: Viewer,
   encoding: EventEncoding,
   logger: Logger,
 ): Promise<'end' | 'error' | 'gone'> {
   try {
-    for await (const event of events) {
+    for await (const event of await opening) {
       if (event.kind === 'lines') {
         await viewer.writeLines(event.lines, encoding.lines(event.lines));
       } else {
@@ -35,7 +37,9 @@ export async function deliver(
       }
     }
   } catch (error) {
-    return fail(error, viewer, encoding, logger);
+    if (!(error instanceof ReadingAborted)) {
+      return fail(error, viewer, encoding, logger);
+    }
   }
   if (viewer.state === 'dismissed') {
     await viewer.write(encoding.error(SHUTTING_DOWN));

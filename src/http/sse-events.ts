@@ -7,6 +7,8 @@ import type { StreamError } from './http-problem.js';
 /** For the event `log`: everything in front of a line but its id. */
 const LOG_FIELDS = '\nevent: log\ndata: ';
 const ID_FIELD = 'id: ';
+/** After which browsers connect again. */
+const RETRY_MS = 2_000;
 const SEQ_DIGITS_MAX = 16;
 const NEWLINE = 0x0a;
 
@@ -26,6 +28,14 @@ export const firehoseEvents: EventEncoding = {
   end: (event) => eventOf('complete', endData(event), idPrefix(event.sessionId) + event.lastSeq),
   error: errorEvent,
 };
+
+/**
+ * The beginning of a stream. A block without data is no event, but sets what a browser sends as `Last-Event-ID` when it connects again
+ * before an event has come.
+ */
+export function openingOf(id: string): string {
+  return `retry: ${RETRY_MS}\nid: ${id}\n\n`;
+}
 
 /** @param data JSON: without line breaks */
 export function eventOf(name: string, data: object, id: string | null = null): string {

@@ -1,8 +1,9 @@
 /**
  * Sessions as server-sent events: one with its history, or all from now on.
  *
- * A stream never ends in silence: `complete` and `error` are its last events. A browser connects again after either, with
- * `Last-Event-ID`; at the end of a completed session it is answered with 204, which tells it to stop.
+ * A stream begins with the id of the place behind which its lines come, so that a browser whose connection breaks before the first
+ * event goes on from there. It never ends in silence: `complete` and `error` are its last events. A browser connects again after
+ * either, with `Last-Event-ID`; at the end of a completed session it is answered with 204, which tells it to stop.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogEvent } from '../reading/log-events.js';
@@ -10,13 +11,13 @@ import { deliver, type EventEncoding } from './deliver.js';
 import { filterOf } from './filter-query.js';
 import { lastEventSeq, positionOf, readRequestOf } from './log-position.js';
 import type { Route, Target } from './route.js';
-import { eventOf, firehoseEvents, sessionEvents } from './sse-events.js';
+import { eventOf, firehoseEvents, openingOf, sessionEvents } from './sse-events.js';
 import type { Viewer } from './viewers.js';
 import type { ViewingParts } from './viewing-parts.js';
 
 const STREAM_PATH = '/api/v1/log-streaming/stream';
-/** After which browsers connect again. */
-const RETRY_MS = 2_000;
+/** Before the first event of any session: no session has an empty id. */
+const NO_EVENT_YET = '/0';
 
 export function sseRoutes(parts: ViewingParts): Route[] {
   return [
@@ -33,17 +34,20 @@ async function streamSession(
 ): Promise<void> {
   const sessionId = decodeSessionId();
   const resumedSeq = lastEventSeq(headerOf(request, 'last-event-id'));
-  const { tail, ...asked } = readRequestOf(query);
+  const { tail, afterSeq = 0, ...asked } = readRequestOf(query);
   const position = await positionOf(parts.source, sessionId);
   if (resumedSeq !== null && position.completion !== null && resumedSeq >= position.lastSeq) {
     response.writeHead(204).end();
     return;
   }
-  // A tail that was begun goes on where it stood.
-  const from = resumedSeq === null ? (tail === undefined ? {} : { tail }) : { afterSeq: resumedSeq };
-  await stream(parts, request, response, sessionEvents, (viewer) =>
-    parts.source.read(sessionId, { ...asked, ...from, follow: true, signal: viewer.signal }),
-  );
+  await stream(parts, request, response, sessionEvents, async (viewer) => {
+    const { signal } = viewer;
+    const asksForTail = resumedSeq === null && tail !== undefined;
+    // Lines that are stored meanwhile do not move a seq, as they would the beginning of a tail.
+    const begun = asksForTail ? await parts.source.tailStart(sessionId, tail, signal) : (resumedSeq ?? afterSeq);
+    await viewer.write(openingOf(String(begun)));
+    return parts.source.read(sessionId, { ...asked, afterSeq: begun, follow: true, signal });
+  });
 }
 
 async function streamAll(
@@ -54,7 +58,8 @@ async function streamAll(
 ): Promise<void> {
   const filter = filterOf(query);
   const missedSince = headerOf(request, 'last-event-id');
-  await stream(parts, request, response, firehoseEvents, (viewer) => {
+  await stream(parts, request, response, firehoseEvents, async (viewer) => {
+    await viewer.write(openingOf(missedSince || NO_EVENT_YET));
     if (missedSince !== undefined) {
       // It goes on from now: what was written meanwhile is in the sessions' own streams.
       void viewer.write(eventOf('gap', { last_event_id: missedSince }));
@@ -73,7 +78,7 @@ async function stream(
   request: IncomingMessage,
   response: ServerResponse,
   encoding: EventEncoding,
-  open: (viewer: Viewer) => AsyncIterable<LogEvent>,
+  open: (viewer: Viewer) => Promise<AsyncIterable<LogEvent>>,
 ): Promise<void> {
   response.writeHead(200, {
     'Content-Type': 'text/event-stream; charset=utf-8',
@@ -86,7 +91,6 @@ async function stream(
     return;
   }
   const viewer = viewers.admit('sse', response, request.socket);
-  await viewer.write(`retry: ${RETRY_MS}\n\n`);
   const heartbeat = setInterval(() => {
     if (!viewer.isBehind) {
       void viewer.write(eventOf('heartbeat', { time: new Date().toISOString() }));

@@ -31,6 +31,12 @@ export interface LogSource {
   read(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void>;
 
   /**
+   * The seq behind which the last `count` lines come that are stored now: where `read` with that `tail` begins.
+   * @throws as `read`; ReadingAborted soon after `signal` aborts
+   */
+  tailStart(sessionId: string, count: number, signal?: AbortSignal): Promise<number>;
+
+  /**
    * What is written to any session from now on, and `end` behind the lines of one that is completed; in order within a session.
    * Whoever falls behind gets what it missed from the files. Ends with `signal` alone.
    */

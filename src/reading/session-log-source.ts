@@ -46,6 +46,10 @@ export class SessionLogSource implements LogSource {
     return untilAborted(filtered(events, request), request.signal);
   }
 
+  async tailStart(sessionId: string, count: number, signal?: AbortSignal): Promise<number> {
+    return (await this.#reader.tailRange(sessionId, count, signal)).afterSeq;
+  }
+
   watchAll(request: Pick<ReadRequest, 'filter' | 'signal'>): AsyncGenerator<FirehoseEvent, void> {
     const { signal } = request;
     const files: FirehoseFiles = {
@@ -77,9 +81,7 @@ export class SessionLogSource implements LogSource {
   async *#follow(sessionId: string, request: ReadRequest): AsyncGenerator<LogEvent, void> {
     const { afterSeq = 0, tail, signal } = request;
     using watch = this.#hub.watch(sessionId, signal);
-    const cursor = cursorAt(
-      tail === undefined ? afterSeq : (await this.#reader.tailRange(sessionId, tail, signal)).afterSeq,
-    );
+    const cursor = cursorAt(tail === undefined ? afterSeq : await this.tailStart(sessionId, tail, signal));
     yield* this.#catchUp(sessionId, cursor, watch, signal);
     const stored = await this.#completionOf(sessionId);
     let judged: Completion | null = null;

@@ -107,6 +107,34 @@ describe.skipIf(!isBrowserThere)('a browser', () => {
     proxy.close();
   });
 
+  it("'s EventSource goes on behind where it began when its connection breaks before the first line", async () => {
+    await using room = await httpRoom({ heartbeatMs: 20 });
+    const proxy = await BreakingProxy.to(room.server.port);
+    room.logs.append('s', 'one', 'two');
+    const page = await openPage(proxy.url);
+    await follow(page, '/api/v1/log-streaming/stream/s?tail=0');
+    await expect.poll(() => seen(page)).toContain('heartbeat 2');
+    proxy.break();
+    room.logs.append('s', 'three', 'four');
+    const lines = async (): Promise<string[]> => (await seen(page)).filter((event) => event.startsWith('log'));
+    await expect.poll(lines).toEqual(['log 3', 'log 4']);
+    await page.close();
+    proxy.close();
+  });
+
+  it("'s EventSource is told that it missed something of all sessions, though it had no event yet", async () => {
+    await using room = await httpRoom({ heartbeatMs: 20 });
+    const proxy = await BreakingProxy.to(room.server.port);
+    const page = await openPage(proxy.url);
+    await follow(page, '/api/v1/log-streaming/stream');
+    await expect.poll(() => seen(page)).toContain('heartbeat /0');
+    proxy.break();
+    room.logs.append('s', 'one');
+    await expect.poll(() => seen(page)).toContain('gap /0');
+    await page.close();
+    proxy.close();
+  });
+
   it("'s EventSource is not told about a session that is not there again and again", async () => {
     await using room = await httpRoom();
     const page = await openPage(room.url);

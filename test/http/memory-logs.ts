@@ -87,6 +87,10 @@ export class MemoryLogs implements LogSource {
     }
   }
 
+  tailStart(sessionId: string, count: number): Promise<number> {
+    return Promise.resolve(Math.max(0, this.#session(sessionId).lastSeq - count));
+  }
+
   async *watchAll({
     filter = null,
     signal,

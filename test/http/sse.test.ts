@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { unlessAborted } from '../../src/reading/read-places.js';
 import { ReadingError } from '../../src/reading/reading-error.js';
 import { SseClient } from '../support/sse-client.js';
 import { type HttpRoom, httpRoom } from './http-room.js';
+import { MemoryLogs } from './memory-logs.js';
 
 const STREAM = '/api/v1/log-streaming/stream';
 
@@ -174,6 +176,7 @@ describe('all sessions as server-sent events', () => {
   it('do not hide what a client missed that comes again', async () => {
     await using room = await httpRoom();
     await using stream = await SseClient.open(`${room.url}${STREAM}`, { 'Last-Event-ID': 'a/"7' });
+    expect(await stream.opened).toBe('a/"7');
     await expect.poll(() => stream.events).toEqual([{ id: null, event: 'gap', data: '{"last_event_id":"a/\\"7"}' }]);
   });
 });
@@ -295,6 +298,40 @@ describe('what a viewer holds', () => {
     }
     await expect.poll(() => room.logs.open).toBe(0);
     await expect.poll(() => openStreams(room)).toBe(0);
+  });
+});
+
+describe('a tail that is still looked for', () => {
+  it('is given up when the server ends, which is told', async () => {
+    const logs = new MemoryLogs();
+    logs.append('s', 'one');
+    let asked = 0;
+    logs.tailStart = (_sessionId: string, _count: number, signal?: AbortSignal) => {
+      asked++;
+      return unlessAborted(new Promise<never>(() => undefined), signal);
+    };
+    const room = await httpRoom({ source: logs, heartbeatMs: 20 });
+    await using stream = await SseClient.open(`${room.url}${STREAM}/s?tail=1`);
+    await expect.poll(() => asked).toBe(1);
+    await room.server.close();
+    expect(await stream.ended).toBe(true);
+    expect(stream.events.at(-1)?.data).toContain('"code":"SHUTTING_DOWN"');
+  });
+
+  it('and can not be found is told as an error', async () => {
+    const logs = new MemoryLogs();
+    logs.append('s', 'one');
+    logs.tailStart = () => Promise.reject(new ReadingError('DAMAGED_SEGMENT', 'segment 1 is damaged'));
+    await using room = await httpRoom({ source: logs });
+    await using stream = await SseClient.open(`${room.url}${STREAM}/s?tail=1`);
+    expect(await stream.ended).toBe(true);
+    expect(stream.events).toEqual([
+      {
+        id: null,
+        event: 'error',
+        data: '{"code":"DAMAGED_SEGMENT","message":"segment 1 is damaged","retry":false}',
+      },
+    ]);
   });
 });
 
