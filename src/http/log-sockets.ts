@@ -2,7 +2,8 @@
  * `/logs/:session_id` as a WebSocket: history, then live lines, and `complete` at the end, also for a viewer that comes after it.
  *
  * Lines are written to the socket as whole frames that are made once for all viewers (websocket-messages.ts), which leaves `ws` the
- * handshake, the closing and the answers to pings. Whoever neither answers a ping nor takes a byte for a while is cut off.
+ * handshake, the closing and the answers to pings. Whoever takes no byte of what waits for it, or has nothing waiting and answers no
+ * ping, is cut off after a while.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -100,7 +101,11 @@ function requireSameOrigin({ headers: { origin, host } }: IncomingMessage): void
   }
 }
 
-/** @returns ends it */
+/**
+ * What waits for the socket shows by itself whether the peer is there, and a ping would stand behind it: the stall time of
+ * viewers.ts decides then, and pings count while nothing waits.
+ * @returns ends it
+ */
 function keepAlive(peer: WebSocket, socket: Socket, viewer: Viewer, intervalMs: number): () => void {
   let missed = 0;
   const heard = (): void => {
@@ -109,9 +114,12 @@ function keepAlive(peer: WebSocket, socket: Socket, viewer: Viewer, intervalMs: 
   peer.on('pong', heard);
   socket.on('drain', heard);
   const timer = setInterval(() => {
+    if (viewer.isBehind) {
+      return;
+    }
     if (++missed > MISSED_PINGS_MAX) {
       peer.terminate();
-    } else if (!viewer.isBehind) {
+    } else {
       peer.ping();
     }
   }, intervalMs).unref();

@@ -62,6 +62,8 @@ export class Viewer {
   readonly #stallMs: number;
   readonly #reading = new AbortController();
   #state: 'here' | 'dismissed' | 'gone' = 'here';
+  /** Writes that wait for the socket. */
+  #waiting = 0;
 
   constructor(
     peer: ServerResponse | Socket,
@@ -86,9 +88,9 @@ export class Viewer {
     return this.#reading.signal;
   }
 
-  /** Whether what was written to it still waits for its socket. */
+  /** Whether a write waits for its socket: then it is cut off if it takes nothing for `stallMs`. */
   get isBehind(): boolean {
-    return this.#peer.writableNeedDrain;
+    return this.#waiting > 0;
   }
 
   /** Resolves when there is room for more, or when there never will be. */
@@ -96,9 +98,11 @@ export class Viewer {
     if (this.#state === 'gone' || this.#peer.write(bytes) || this.#state === 'dismissed') {
       return;
     }
+    this.#waiting++;
     this.#socket.setTimeout(this.#stallMs);
     await this.#drained();
     this.#socket.setTimeout(0);
+    this.#waiting--;
   }
 
   async writeLines(lines: LogLines, bytes: Buffer): Promise<void> {
