@@ -55,7 +55,8 @@ export function registerTail(program: Command, io: CommandIo): void {
     .addOption(new Option('--tail <lines>', 'the same as --lines').argParser(parseLineCount).conflicts('afterSeq'))
     .option('--after-seq <seq>', 'begin behind this line', parseCount)
     .addOption(new Option('-o, --output <format>', 'how lines are printed').choices(FORMATS).default('text'))
-    .addOption(new Option('--json', 'the same as -o json').conflicts('output').implies({ output: 'json' }));
+    // Not by `implies`: commander takes what is implied for given, and `conflicts` would refuse it.
+    .addOption(new Option('--json', 'the same as -o json').conflicts('output'));
   addLogsOptions(addFilterOptions(command), 'server')
     .addHelpText('after', HELP)
     .action(async (sessionId: string, options: TailOptions) => {
@@ -64,8 +65,9 @@ export function registerTail(program: Command, io: CommandIo): void {
         throw new CommandError(sentence, EXIT_USAGE);
       }
       const request = requestOf(sessionId, options);
+      const format = options.json === true ? 'json' : options.output;
       await withLogs(options, io, 'server', async (logs) => {
-        const end = await printEvents(logs.read(request, io.signal), options.output, io);
+        const end = await printEvents(logs.read(request, io.signal), format, io);
         if (end !== null && options.follow === true) {
           io.stderr.write(`--- ${printable(sessionId)}: ${endClause(end)} ---\n`);
         }

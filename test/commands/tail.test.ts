@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -99,6 +99,31 @@ describe('logweir tail', () => {
     expect(await printed('--level', 'error,warn')).toBe('bc');
     expect(await printed('--role', 'tool')).toBe('ab');
     expect(await printed('--role', 'tool', '--role', 'assistant', '--user', 'u1')).toBe('ac');
+  });
+
+  it('--json prints the stored lines, byte for byte', async () => {
+    await using server = await LogweirServer.start();
+    await write(server, 's', [
+      { content: 'first' },
+      { content: '"é\u0085\u001b[31m\n', role: 'tool', level: 'INFO', user: 'u1' },
+      { content: '' },
+    ]);
+    const stored = [
+      '{"seq":2,"time":"2025-11-15T17:14:51Z","session_id":"s","user_id":"u1","role":"tool","content":"\\"é\\u0085\\u001b[31m\\n","metadata":{"level":"INFO"}}\n',
+      '{"seq":3,"time":"2025-11-15T17:14:52Z","session_id":"s"}\n',
+    ].join('');
+    for (const place of [
+      ['--server', server.address],
+      ['--dir', server.logDir],
+    ]) {
+      for (const format of [['--json'], ['-o', 'json']]) {
+        const { code, stdout, stderr } = await logweir(['tail', 's', '-n', '2', ...format, ...place]);
+        expect([code, stdout.toString(), stderr]).toEqual([0, stored, '']);
+      }
+    }
+    const active = join(server.logDir, 'active');
+    const files = await Promise.all((await readdir(active)).map((name) => readFile(join(active, name), 'utf8')));
+    expect(files.join('')).toContain(stored);
   });
 
   it('takes a duration for --since', async () => {
