@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FilterProblem } from '../../src/reading/filter-problem.js';
 import { type LineFilterSpec, lineFilter } from '../../src/reading/line-filter.js';
 import { LogLines } from '../../src/reading/log-events.js';
+import { SLOW_PATTERN, slowText } from '../support/slow-filter.js';
 
 interface Fields {
   time?: string;
@@ -163,8 +164,7 @@ describe('a filter that cannot be', () => {
 });
 
 describe('a pattern that is slow', () => {
-  const letters = Array.from({ length: 1 << 16 }, (_, index) => ((index * index * 2654435761) >>> 13) & 1);
-  const text = letters.map((letter) => (letter === 0 ? 'a' : 'b')).join('');
+  const text = slowText(1 << 16);
 
   const slowChunk = (): LogLines =>
     chunk(...Array.from({ length: 30 }, (_, index) => ({ content: text.slice(index * 1000, index * 1000 + 440) })));
@@ -179,7 +179,7 @@ describe('a pattern that is slow', () => {
 
   it('over one line is ended, and the next filter works', async () => {
     const lines = chunk({ content: text.repeat(32) });
-    const filter = lineFilter({ pattern: 'a[ab]{400}[cd]' });
+    const filter = lineFilter({ pattern: SLOW_PATTERN });
     await expect(async () => filter?.select(lines)).rejects.toMatchObject({ code: 'FILTER_TOO_SLOW' });
     expect(await passing({ pattern: 'a[ab]{3}' }, lines)).toEqual([1]);
   });
@@ -188,7 +188,7 @@ describe('a pattern that is slow', () => {
     const lines = slowChunk();
     let isDone = false;
     let turns = 0;
-    const selecting = passing({ pattern: 'a[ab]{400}[cd]' }, lines).finally(() => {
+    const selecting = passing({ pattern: SLOW_PATTERN }, lines).finally(() => {
       isDone = true;
     });
     while (!isDone) {
@@ -202,9 +202,7 @@ describe('a pattern that is slow', () => {
   it('and brought by many viewers lets the quick ones through', async () => {
     const slow = slowChunk();
     const done: string[] = [];
-    const all = Array.from({ length: 5 }, () =>
-      passing({ pattern: 'a[ab]{400}[cd]' }, slow).then(() => done.push('slow')),
-    );
+    const all = Array.from({ length: 5 }, () => passing({ pattern: SLOW_PATTERN }, slow).then(() => done.push('slow')));
     await turn();
     all.push(passing({ keywords: ['hello'] }, chunk({ content: 'hello' })).then(() => done.push('quick')));
     await Promise.all(all);
