@@ -19,6 +19,7 @@ import { metric, watchRss } from '../support/process-use.js';
 import { ReaderClient, type StreamRequest } from '../support/reader-client.js';
 import { startServer } from '../support/server-process.js';
 import { temporaryDirectory } from '../support/session-room.js';
+import { SLOW_PATTERN, slowText } from '../support/slow-filter.js';
 
 const WAITING = { timeout: 30_000, interval: 5 };
 const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -100,6 +101,27 @@ test.each<[StreamRequest, number[]]>([
   expect(await stream.ended).toMatchObject({ code: status.OK });
   expect(stream.seqs).toEqual(expected);
   expect(stream.messages.at(-1)?.event).toBe('end');
+});
+
+test('a pattern that takes too long over a line is RESOURCE_EXHAUSTED, behind what passed before, and the next call works', async () => {
+  await using directory = await temporaryDirectory();
+  await using service = await start(directory.path);
+  await service.writer.write([{ session_id: 's', content: 'quick' }]);
+  const stream = service.reader.stream({
+    session_id: 's',
+    follow: true,
+    filter: { pattern: `^quick$|${SLOW_PATTERN}` },
+  });
+  await expect.poll(() => stream.seqs, WAITING).toEqual([1]);
+  await service.writer.write([{ session_id: 's', content: slowText(1 << 19) }]);
+  expect(await stream.ended).toEqual({
+    code: status.RESOURCE_EXHAUSTED,
+    details: 'filter.pattern takes too long over the lines: use a simpler one',
+  });
+  expect(stream.seqs).toEqual([1]);
+  const next = service.reader.stream({ session_id: 's', filter: { pattern: 'a[ab]{3}' } });
+  expect(await next.ended).toEqual({ code: status.OK, details: 'OK' });
+  expect(next.seqs).toEqual([2]);
 });
 
 test('follows: what is written later comes later, also behind a cursor beyond the end', async () => {

@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ReadingError } from '../../src/reading/reading-error.js';
+import { SLOW_PATTERN, slowText } from '../support/slow-filter.js';
 import { type HttpRoom, httpRoom } from './http-room.js';
 
 /** The lines of a download, and its status. */
@@ -122,6 +124,30 @@ describe('a download', () => {
     }
     expect(room.logs.open).toBe(0);
     expect(await room.metric('logweir_viewers_open{kind="http"}')).toBe(0);
+  });
+
+  it('whose pattern takes too long is refused with what to do, and breaks off where lines came before', async () => {
+    await using room = await httpRoom();
+    room.logs.append('s', slowText(1 << 19));
+    const message = 'the filter takes too long over the lines: use a simpler pattern';
+    const path = `s/logs?pattern=${encodeURIComponent(`^quick$|${SLOW_PATTERN}`)}`;
+    expect(await download(room, path)).toEqual([400, [{ error: message }]]);
+    room.logs.append('late', 'quick');
+    room.logs.append('late', slowText(1 << 19));
+    const late = await open(`${room.url}/api/v1/sessions/late/${path.slice(2)}`);
+    let body = '';
+    late.setEncoding('utf8').on('data', (part: string) => {
+      body += part;
+    });
+    await expect(once(late, 'end')).rejects.toThrow('aborted');
+    const lines = body
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect([late.statusCode, lines]).toMatchObject([
+      200,
+      [{ seq: 1, content: 'quick' }, { error: { code: 'FILTER_TOO_SLOW', message, retry: false } }],
+    ]);
   });
 
   it('of HEAD is the headers', async () => {
