@@ -7,6 +7,8 @@ import { completeSession } from '../../src/client/complete-session.js';
 import { LogConnection } from '../../src/client/log-connection.js';
 import { registerMonitor } from '../../src/commands/monitor.js';
 import { LogweirServer } from '../client/logweir-server.js';
+import * as wire from '../frame/wire-writer.js';
+import { encodeFrame } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
 import { CommandRun } from './command-run.js';
 
@@ -111,7 +113,7 @@ describe('logweir monitor', () => {
     expect((await terminal.ended()).split('\n').slice(-4)).toEqual(['exit 130', 'icanon', 'echo', '']);
   });
 
-  it('has the same colour for a role each time, others for levels, and none with NO_COLOR', async () => {
+  it('has the same colour for a role each time, and none with NO_COLOR', async () => {
     await using server = await LogweirServer.start();
     await write(server, 'one', 'two');
     await using colored = new Terminal(monitor('s'), { LOGWEIR_SERVER: server.address });
@@ -127,6 +129,35 @@ describe('logweir monitor', () => {
     plain.type(' ');
     await plain.ended();
     expect(plain.text).not.toContain('\u001b');
+  });
+
+  it('has colours for levels: errors are red, warnings yellow, what helps with debugging dim, and others plain', async () => {
+    await using server = await LogweirServer.start();
+    using writer = new LogClient(server.address);
+    const levels = ['error', 'Fatal', 'WARNING', 'debug', 'trace', 'info', 'notice'];
+    await writer.write(
+      levels.map((level) =>
+        wire.join(
+          encodeFrame({ session_id: 's', content: `of ${level}` }),
+          wire.delimited(8, wire.entry('level', wire.value.string(level))),
+        ),
+      ),
+    );
+    await using terminal = new Terminal(monitor('s'), { LOGWEIR_SERVER: server.address });
+    await terminal.shows('press any key');
+    terminal.type(' ');
+    await terminal.ended();
+    // oxlint-disable-next-line no-control-regex -- that is what colours are
+    const contents = [...terminal.text.matchAll(/\] \u001b\[22m(.*of .*)\r\n/g)].map(([, content]) => content);
+    expect(contents).toEqual([
+      '\u001b[31mof error\u001b[39m',
+      '\u001b[31mof Fatal\u001b[39m',
+      '\u001b[33mof WARNING\u001b[39m',
+      '\u001b[2mof debug\u001b[22m',
+      '\u001b[2mof trace\u001b[22m',
+      'of info',
+      'of notice',
+    ]);
   });
 
   it('ends by itself when the session is completed, and says how that went', async () => {
