@@ -6,11 +6,11 @@ import { ReadError } from '../../src/client/read-error.js';
 import type { TailEvent } from '../../src/client/tail-event.js';
 import type { FrameFields } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
+import { seqs } from '../support/seqs.js';
 import { LogweirServer } from './logweir-server.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 const WAITING = { timeout: 30_000, interval: 5 };
-const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 async function write(server: LogweirServer, from: number, to: number, fields: FrameFields = {}): Promise<void> {
   using writer = new LogClient(server.address);

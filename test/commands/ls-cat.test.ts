@@ -6,9 +6,8 @@ import { registerLs } from '../../src/commands/ls.js';
 import { registerRun } from '../../src/commands/run.js';
 import { LogweirServer } from '../client/logweir-server.js';
 import { LogDirFixture, stemOf, storedLine } from '../reading/log-dir-fixture.js';
+import { seqs } from '../support/seqs.js';
 import { CommandRun, type Outcome, withoutColors } from './command-run.js';
-
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 function logweir(fixture: LogDirFixture, argv: readonly string[], isTerminal = false): Promise<Outcome> {
   const register = argv[0] === 'ls' ? registerLs : registerCat;

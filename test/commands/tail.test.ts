@@ -13,13 +13,13 @@ import { LogweirServer } from '../client/logweir-server.js';
 import * as wire from '../frame/wire-writer.js';
 import { encodeFrame } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
+import { seqs } from '../support/seqs.js';
 import { CommandRun, type Outcome, withoutColors } from './command-run.js';
 
 const EXECUTABLE = fileURLToPath(new URL('../../dist/logweir.cjs', import.meta.url));
 const WAITING = { timeout: 30_000, interval: 5 };
 const RE2 = 'RE2 syntax, without look-around and \\1';
 const REGISTER = { tail: registerTail, cat: registerCat, ls: registerLs };
-const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 const numbered = (from: number, to: number): string =>
   seqs(from, to)
     .map((seq) => `${seq}\n`)

@@ -17,12 +17,12 @@ import type { FrameFields } from '../support/frames.js';
 import { LogClient } from '../support/log-client.js';
 import { metric, watchRss } from '../support/process-use.js';
 import { ReaderClient, type StreamRequest } from '../support/reader-client.js';
+import { seqs } from '../support/seqs.js';
 import { startServer } from '../support/server-process.js';
 import { temporaryDirectory } from '../support/session-room.js';
 import { SLOW_PATTERN, slowText } from '../support/slow-filter.js';
 
 const WAITING = { timeout: 30_000, interval: 5 };
-const seqs = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 async function start(logDir: string, env: Record<string, string> = {}, clock: Clock = systemClock) {
   const config = readConfig({ LOG_DIR: logDir, GRPC_PORT: '0', HTTP_PORT: '0', ...env });

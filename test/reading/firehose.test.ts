@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { FirehoseBacklog } from '../../src/reading/firehose.js';
 import { LiveHub } from '../../src/reading/live-hub.js';
 import type { FirehoseEvent } from '../../src/reading/log-source.js';
+import { seqs } from '../support/seqs.js';
 import { LiveCore, seqsIn } from './live-core.js';
 import { storedLine } from './log-dir-fixture.js';
 
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const root = () => mkdtemp(join(tmpdir(), 'logweir-live-'));
 
 function framesOf(session_id: string, count: number, filler = 100): { session_id: string; content: string }[] {

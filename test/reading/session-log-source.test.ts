@@ -7,10 +7,10 @@ import { LiveHub } from '../../src/reading/live-hub.js';
 import { SessionLogSource } from '../../src/reading/session-log-source.js';
 import { SessionReader } from '../../src/reading/session-reader.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { seqs } from '../support/seqs.js';
 import { collect, LiveCore, seqsIn } from './live-core.js';
 import { LogDirFixture, storedLine } from './log-dir-fixture.js';
 
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const frames = (count: number, session_id = 's', filler = 100) =>
   Array.from({ length: count }, (_, index) => ({ session_id, content: `${index} ${'.'.repeat(filler)}` }));
 const root = () => mkdtemp(join(tmpdir(), 'logweir-live-'));

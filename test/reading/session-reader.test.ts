@@ -15,6 +15,7 @@ import { SessionReader } from '../../src/reading/session-reader.js';
 import { takeSnapshot } from '../../src/reading/snapshot.js';
 import type { Files, OpenFile } from '../../src/segment/files.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
+import { seqs } from '../support/seqs.js';
 import { LogDirFixture, type Place, seqOfLine, stemOf, storedLine } from './log-dir-fixture.js';
 
 const ID = 'session/1';
@@ -48,8 +49,6 @@ async function readSeqs(
 async function tailSeqs(reader: SessionReader, count: number): Promise<number[]> {
   return readSeqs(reader, await reader.tailRange(ID, count));
 }
-
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 /** Segments one after the other, with gaps in and between them; `lines` are those of the active file. */
 const sessions = record({

@@ -9,8 +9,7 @@ import { SessionReader } from '../../src/reading/session-reader.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { collect, seqsIn } from '../reading/live-core.js';
 import { LogDirFixture, storedLine } from '../reading/log-dir-fixture.js';
-
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+import { seqs } from '../support/seqs.js';
 
 /** Lines 1 to 10 in a finished segment, then an active file. */
 async function sessionEndingIn(active: readonly Buffer[]): Promise<LogDirFixture> {

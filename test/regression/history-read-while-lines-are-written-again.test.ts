@@ -13,9 +13,9 @@ import { type Layout, layoutOf } from '../../src/segment/layout.js';
 import { nodeFiles } from '../../src/segment/node-files.js';
 import { collect, seqsIn } from '../reading/live-core.js';
 import { storedLine } from '../reading/log-dir-fixture.js';
+import { seqs } from '../support/seqs.js';
 
 const LINES = 400;
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 let layout: Layout;
 let path: string;
 

@@ -19,9 +19,9 @@ import { CommandRun } from '../commands/command-run.js';
 import { seqsIn } from '../reading/live-core.js';
 import { LogDirFixture, type Place, stemOf, storedLine } from '../reading/log-dir-fixture.js';
 import { ReaderClient } from '../support/reader-client.js';
+import { seqs } from '../support/seqs.js';
 import { SseClient } from '../support/sse-client.js';
 
-const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const NEWEST = seqs(21, 30);
 const DAMAGED = `segment ${stemOf(NEWEST)} is damaged`;
 const DATA_LOSS = {
